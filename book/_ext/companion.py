@@ -1,0 +1,86 @@
+"""Sphinx extension of the book: the paper's own numbers for equations, figures and tables.
+
+``book/paper_numbers.json`` maps a label to the number that the paper gives it. What is not in the map
+is ours and becomes C.1, C.2, ... in reading order. A label that the map names and no page has is a
+warning, so the strict build fails on it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+
+LOG = logging.getLogger(__name__)
+DATASET_SUFFIXES = ("-smic", "-casme2", "-samm", "-composite")
+
+
+def paper_number(label: str, numbers: dict[str, str]) -> str | None:
+    """Return the paper's number for a label, also for its repetition on another data set's page."""
+    for suffix in ("", *DATASET_SUFFIXES):
+        if label.endswith(suffix) and label.removesuffix(suffix) in numbers:
+            return numbers[label.removesuffix(suffix)]
+    return None
+
+
+def renumber(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Replace Sphinx's running numbers; return the pages whose numbers changed."""
+    numbers = json.loads((Path(app.srcdir) / "book/paper_numbers.json").read_text("utf-8"))
+    changed: set[str] = set()
+    seen: set[str] = set()
+    ours: dict[str, int] = {}
+    for page in reading_order(env):
+        for kind, ids in env.toc_fignumbers.get(page, {}).items():
+            for node_id in ids:
+                label = node_id.removeprefix("equation-")
+                number = paper_number(label, numbers)
+                seen.add(label)
+                if number is None:
+                    ours[kind] = ours.get(kind, 0) + 1
+                new: tuple[Any, ...] = (number,) if number else ("C", ours[kind])
+                if ids[node_id] != new:
+                    ids[node_id] = new
+                    changed.add(page)
+    for label in sorted(set(numbers) - seen):
+        LOG.warning("paper_numbers.json names %s, but no page has it", label)
+    return sorted(changed)
+
+
+def reading_order(env: BuildEnvironment) -> list[str]:
+    """Return the pages in the order of the table of contents."""
+    order: list[str] = []
+
+    def walk(page: str) -> None:
+        if page not in order:
+            order.append(page)
+            for child in env.toctree_includes.get(page, []):
+                walk(child)
+
+    walk(env.config.root_doc)
+    return order + sorted(set(env.toc_fignumbers) - set(order))
+
+
+def drop_duplicate_scripts(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Keep one copy of each script: the theme adds one of them twice, and the second copy throws."""
+    seen: set[Any] = set()
+    kept = []
+    for script in context.get("script_files", []):
+        attributes = tuple(sorted(getattr(script, "attributes", {}).items()))
+        key = (getattr(script, "filename", script) or "", attributes)
+        if key not in seen:
+            seen.add(key)
+            kept.append(script)
+    context["script_files"] = kept
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register with Sphinx."""
+    app.connect("html-page-context", drop_duplicate_scripts, priority=900)
+    app.connect("env-check-consistency", renumber)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

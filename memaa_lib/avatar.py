@@ -1,0 +1,409 @@
+"""Emotion Avatar Image (Sec. 3.4, Fig. 5) and the whole chain from clip to avatar.
+
+The avatar is the mean of the registered frames that frame removal has kept: one image for a clip.
+:func:`clip_to_avatar` runs Secs. 3.1 to 3.4 on one clip, :func:`make_avatars` on a whole index of
+clips, in parallel and with a cache on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import joblib
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from memaa_lib.clips import Clip, check_frames, list_frames, read_image, to_gray, write_image
+from memaa_lib.magnification import TemporalFilter, as_alphas, check_count, magnify
+from memaa_lib.registration import (
+    Points,
+    crop_window,
+    find_landmarks,
+    is_uncropped,
+    register,
+)
+from memaa_lib.storage import InputError, cache_root, fingerprint, progress
+from memaa_lib.texture import Padding, keep_frames, texture_intensity
+
+CODE_VERSION = 1  # raise it when the same input gives another avatar: cached ones are made again
+
+
+@dataclass(frozen=True)
+class AvatarSettings:
+    """Every parameter of the chain from clip to avatar.
+
+    Parameters
+    ----------
+    temporal, band_hz, order, per_frame_r, cutoff_wavelength, chroma, exaggeration, clamp_gains
+        Magnification, see :func:`memaa_lib.magnification.magnify`.
+    remove_frames
+        Whether frames of low textural variance are left out (Sec. 3.2).
+    window, blocks, cutoff, padding
+        Frame scoring, see :func:`memaa_lib.texture.texture_intensity`.
+    scoring_size
+        Rows and columns, px, to which gray frames are brought before they are scored.
+    sequence
+        ``"magnify_first"``: magnify, score, align, as the paper's sections follow each other;
+        ``"align_first"``: align, then magnify and score, so that head movement is not magnified.
+    landmarks
+        ``"magnified"``: found by dlib in the magnified frames; ``"original"``: in the frames as
+        they came; ``"given"``: passed with the clip or stored with a twin (positions in the
+        original frames).
+    points, smooth
+        Registration, see :func:`memaa_lib.registration.register`.
+    crop
+        ``"auto"``: cut out the face where it is small in the frame (SAMM and the raw releases);
+        ``"never"``: take frames as they are.
+    size
+        Sides of the avatar, px.
+
+    Examples
+    --------
+    >>> AvatarSettings().band_hz, AvatarSettings(temporal="ideal").temporal
+    ((0.5, 10.0), 'ideal')
+    """
+
+    temporal: TemporalFilter = "iir"
+    band_hz: tuple[float, float] = (0.5, 10.0)
+    order: int = 1
+    per_frame_r: tuple[float, float] | None = None
+    cutoff_wavelength: float = 16.0
+    chroma: float = 0.1
+    exaggeration: float = 2.0
+    clamp_gains: bool = True
+    remove_frames: bool = True
+    window: int = 61
+    blocks: int = 6
+    cutoff: float = 30.0
+    padding: Padding = "replicate"
+    scoring_size: tuple[int, int] = (170, 140)
+    sequence: Literal["magnify_first", "align_first"] = "magnify_first"
+    landmarks: Literal["magnified", "original", "given"] = "magnified"
+    points: Points = "all"
+    smooth: float = 0.0
+    crop: Literal["auto", "never"] = "auto"
+    size: int = 224
+
+    def __post_init__(self) -> None:
+        """Check what no stage checks by itself."""
+        check_count("size", self.size)
+        for side in self.scoring_size:
+            check_count("scoring_size", side)
+        choices: dict[str, tuple[str, ...]] = {
+            "sequence": ("magnify_first", "align_first"),
+            "landmarks": ("magnified", "original", "given"),
+            "crop": ("auto", "never"),
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise InputError(
+                    f"{name} is {getattr(self, name)!r}, expected one of {', '.join(allowed)}"
+                )
+
+
+def emotion_avatar(
+    frames: NDArray[np.uint8], keep: NDArray[np.bool_] | None = None, size: int = 224
+) -> NDArray[np.uint8]:
+    """Return the mean of registered frames as one square colour image.
+
+    Parameters
+    ----------
+    frames
+        ``uint8``, RGB ``(T, H, W, 3)`` or gray ``(T, H, W)``, registered.
+    keep
+        ``bool`` ``(T,)``, which frames enter the mean. Default: all.
+    size
+        Sides of the avatar, px.
+
+    Returns
+    -------
+    ndarray
+        ``uint8`` ``(size, size, 3)``; gray frames give three equal channels. Rounded once, at the
+        end.
+
+    Raises
+    ------
+    InputError
+        If the frames are no clip, or ``keep`` has another length or keeps none.
+
+    Examples
+    --------
+    >>> frames = np.stack([np.full((8, 8), level, np.uint8) for level in (10, 20, 90)])
+    >>> emotion_avatar(frames, keep=np.array([True, True, False]), size=4)[0, 0]
+    array([15, 15, 15], dtype=uint8)
+    """
+    check_frames(frames)
+    check_count("size", size)
+    kept = np.ones(len(frames), bool) if keep is None else np.asarray(keep)
+    if kept.shape != (len(frames),) or kept.dtype != np.bool_ or not kept.any():
+        raise InputError(f"keep: expected {len(frames)} booleans, at least one of them true")
+    mean = frames[kept].mean(axis=0, dtype=np.float64).astype(np.float32)
+    resized = _resize(mean, size, size)
+    rounded = np.clip(np.rint(resized), 0, 255).astype(np.uint8)
+    return rounded if rounded.ndim == 3 else np.repeat(rounded[..., None], 3, axis=2)
+
+
+def clip_to_avatar(
+    clip: Clip,
+    alpha: float | Sequence[float] = 10.0,
+    settings: AvatarSettings | None = None,
+    landmarks: NDArray[np.floating] | None = None,
+) -> NDArray[np.uint8]:
+    """Run the whole chain on one clip: magnify, score and remove, align, average.
+
+    Parameters
+    ----------
+    clip
+        The frames from onset to offset, all of which are used.
+    alpha
+        Amplification; a sequence of A values shares what does not depend on it.
+    settings
+        Default: ``AvatarSettings()``.
+    landmarks
+        ``(T, 68, 2)``, px, of the frames as they are. Used for everything if
+        ``settings.landmarks == "given"``.
+
+    Returns
+    -------
+    ndarray
+        ``uint8`` ``(size, size, 3)``; ``(A, size, size, 3)`` if ``alpha`` is a sequence.
+
+    Raises
+    ------
+    InputError
+        If a face cannot be found, landmarks are wanted and not given, or a parameter is wrong.
+
+    Examples
+    --------
+    >>> still = Clip(np.full((4, 64, 52), 90, np.uint8), fps=100)
+    >>> face = np.random.default_rng(0).uniform(10, 50, (68, 2))
+    >>> face[8] = (26, 60)
+    >>> given = AvatarSettings(landmarks="given", size=32)
+    >>> clip_to_avatar(still, 10, given, landmarks=np.stack([face] * 4)).shape
+    (32, 32, 3)
+    """
+    settings = settings or AvatarSettings()
+    alphas = as_alphas(alpha)
+    frames, positions = _frames_and_landmarks(clip, settings, landmarks)
+    if settings.sequence == "align_first":
+        if positions is None:
+            positions = find_landmarks(frames, whole_image=True, name=_name(clip))
+        frames = register(frames, positions, points=settings.points, smooth=settings.smooth)
+    magnified = magnify(
+        frames,
+        clip.fps,
+        alphas,
+        band_hz=settings.band_hz,
+        temporal=settings.temporal,
+        order=settings.order,
+        per_frame_r=settings.per_frame_r,
+        cutoff_wavelength=settings.cutoff_wavelength,
+        chroma=settings.chroma,
+        exaggeration=settings.exaggeration,
+        clamp_gains=settings.clamp_gains,
+    )
+    avatars = np.stack([_average(one, positions, settings, _name(clip)) for one in magnified])
+    return avatars[0] if np.ndim(alpha) == 0 else avatars
+
+
+def score_frames(
+    frames: NDArray[np.uint8], settings: AvatarSettings | None = None
+) -> NDArray[np.float64]:
+    """Return A_i of every frame, scored as the chain does: gray and at the scoring size.
+
+    Parameters
+    ----------
+    frames
+        ``uint8``, RGB ``(T, H, W, 3)`` or gray ``(T, H, W)``.
+    settings
+        Default: ``AvatarSettings()``.
+
+    Returns
+    -------
+    ndarray
+        ``float64`` ``(T,)``.
+
+    Raises
+    ------
+    InputError
+        If the frames are no clip.
+
+    Examples
+    --------
+    >>> score_frames(np.zeros((3, 64, 52), np.uint8)).shape
+    (3,)
+    """
+    settings = settings or AvatarSettings()
+    rows, columns = settings.scoring_size
+    sized = np.stack([_resize(frame, rows, columns) for frame in to_gray(frames)])
+    return texture_intensity(
+        sized,
+        window=settings.window,
+        blocks=settings.blocks,
+        cutoff=settings.cutoff,
+        padding=settings.padding,
+    )
+
+
+def make_avatars(
+    index: pd.DataFrame,
+    alphas: Sequence[float] = (0.0, 5.0, 10.0, 15.0),
+    settings: AvatarSettings | None = None,
+    n_jobs: int = 2,
+    cache: Path | str | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+) -> NDArray[np.uint8]:
+    """Make the avatars of all clips of an index, in parallel, each kept on disk.
+
+    Parameters
+    ----------
+    index
+        One row a clip, from :func:`memaa_lib.datasets.load_index`.
+    alphas
+        A amplifications.
+    settings
+        Default: ``AvatarSettings()``.
+    n_jobs
+        Processes. The result does not depend on it.
+    cache
+        Folder for finished avatars; a stopped run resumes from it. Default: ``avatars`` in
+        :func:`memaa_lib.storage.cache_root`.
+    on_error
+        ``"raise"``: go through all clips, then raise one error that lists those that failed;
+        ``"skip"``: black avatars for those.
+
+    Returns
+    -------
+    ndarray
+        ``uint8`` ``(N, A, size, size, 3)``, clips in the order of the index.
+
+    Raises
+    ------
+    InputError
+        If clips failed (with ``on_error="raise"``), or index or alphas are unusable.
+
+    Examples
+    --------
+    >>> from memaa_lib.datasets import load_index  # doctest: +SKIP
+    >>> make_avatars(load_index("smic")).shape  # doctest: +SKIP
+    (164, 4, 224, 224, 3)
+    """
+    settings = settings or AvatarSettings()
+    if not len(index):
+        raise InputError("the index holds no clip; choose a data set and protocol that do")
+    as_alphas(alphas)
+    folder = Path(cache) if cache is not None else cache_root() / "avatars"
+    rows = index.to_dict("records")
+    task = joblib.delayed(_cached_avatars)
+    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
+    results = []
+    with progress("avatars", len(rows)) as advance:
+        for result in parallel(task(row, tuple(alphas), settings, folder) for row in rows):
+            results.append(result)
+            advance()
+    failures = [result for result in results if isinstance(result, str)]
+    if failures and on_error == "raise":
+        raise InputError(f"{len(failures)} of {len(rows)} clips failed: " + "; ".join(failures))
+    black = np.zeros((len(alphas), settings.size, settings.size, 3), np.uint8)
+    return np.stack([black if isinstance(result, str) else result for result in results])
+
+
+def _cached_avatars(
+    row: Mapping[str, Any], alphas: tuple[float, ...], settings: AvatarSettings, folder: Path
+) -> NDArray[np.uint8] | str:
+    """Avatars of one clip, from the cache where they are there; what went wrong, as text."""
+    from memaa_lib.datasets import load_clip, load_truth_landmarks
+
+    cv2.setNumThreads(1)
+    try:
+        kept = folder / _clip_fingerprint(row, settings)
+        files = {alpha: kept / f"alpha-{alpha:g}.png" for alpha in alphas}
+        missing = [alpha for alpha in dict.fromkeys(alphas) if not files[alpha].is_file()]
+        if missing:
+            given = load_truth_landmarks(row) if settings.landmarks == "given" else None
+            avatars = clip_to_avatar(load_clip(row), missing, settings, given)
+            for alpha, avatar in zip(missing, avatars, strict=True):
+                write_image(files[alpha], avatar)
+        return np.stack([read_image(files[alpha]) for alpha in alphas])
+    except (InputError, OSError) as error:
+        return f"{row['dataset']} {row['subject']} {row['clip']}: {error}"
+
+
+def _clip_fingerprint(row: Mapping[str, Any], settings: AvatarSettings) -> str:
+    """Digits that change with the clip's files, its part that is used, or the settings."""
+    path = Path(row["path"])
+    files = [path] if path.is_file() else list_frames(path)
+    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    part = [str(row[column]) for column in ("onset", "offset", "fps")]
+    return fingerprint(CODE_VERSION, path, stats, part, replace(settings))
+
+
+def _frames_and_landmarks(
+    clip: Clip, settings: AvatarSettings, landmarks: NDArray[np.floating] | None
+) -> tuple[NDArray[np.uint8], NDArray[np.floating] | None]:
+    """Cropped frames, and landmarks in them where they are not left to the magnified frames."""
+    if settings.landmarks == "given":
+        if landmarks is None:
+            raise InputError(
+                f"{_name(clip)}: settings.landmarks is 'given' but no landmarks were; pass them "
+                "or choose 'magnified' or 'original'"
+            )
+        if len(landmarks) != clip.n_frames:
+            raise InputError(
+                f"{_name(clip)}: {clip.n_frames} frames but landmarks of {len(landmarks)}"
+            )
+    elif settings.landmarks == "original":
+        landmarks = find_landmarks(clip.frames, whole_image=True, name=_name(clip))
+    else:
+        landmarks = None
+    if settings.crop == "never":
+        return clip.frames, landmarks
+    first = (
+        find_landmarks(clip.frames[:1], whole_image=True, name=_name(clip))
+        if landmarks is None
+        else landmarks
+    )[0]
+    if not is_uncropped(clip.frames, first):
+        return clip.frames, landmarks
+    left, top, right, bottom = crop_window(clip.frames, first)
+    frames = np.ascontiguousarray(clip.frames[:, top:bottom, left:right])
+    return frames, None if landmarks is None else landmarks - np.array([left, top])
+
+
+def _average(
+    frames: NDArray[np.uint8],
+    landmarks: NDArray[np.floating] | None,
+    settings: AvatarSettings,
+    name: str,
+) -> NDArray[np.uint8]:
+    """Remove frames, align what is left, average."""
+    keep = np.ones(len(frames), bool)
+    if settings.remove_frames:
+        keep = keep_frames(score_frames(frames, settings))
+    if settings.sequence == "magnify_first":
+        # the first frame stays the reference even where it is not kept itself
+        used = np.unique(np.concatenate([[0], np.flatnonzero(keep)]))
+        frames, keep = frames[used], keep[used]
+        if landmarks is None:
+            landmarks = find_landmarks(frames, whole_image=True, name=name)
+        else:
+            landmarks = landmarks[used]
+        frames = register(frames, landmarks, points=settings.points, smooth=settings.smooth)
+    return emotion_avatar(frames, keep, settings.size)
+
+
+def _resize(image: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
+    """Image at another size, averaged over areas where it shrinks."""
+    shrinks = image.shape[0] * image.shape[1] > rows * columns
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (columns, rows), interpolation=method))
+
+
+def _name(clip: Clip) -> str:
+    """Return what messages call the clip."""
+    return " ".join(part for part in (clip.dataset, clip.subject, clip.name) if part) or "the clip"

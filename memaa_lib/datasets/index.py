@@ -1,0 +1,432 @@
+"""One table for every data set: a row a clip, whatever the release looks like."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from memaa_lib.clips import Clip, stack_images
+from memaa_lib.datasets import casme2, samm, smic
+from memaa_lib.datasets.composite import exclusion
+from memaa_lib.datasets.layout import scan_frames
+from memaa_lib.datasets.reading import Reading, to_frame
+from memaa_lib.datasets.roots import configured_root, find_root
+from memaa_lib.manifests import DATASETS, load_composite, load_manifest
+from memaa_lib.storage import InputError
+from memaa_lib.synthetic.truth import find_truth_folder, read_clip_truth
+
+logger = logging.getLogger(__name__)
+
+Protocol = Literal["megc2019", "all"]
+Roots = Path | str | Mapping[str, Path | str] | None
+_LEVELS_TO_ROOT = 10  # a clip lies at most this deep in a release
+_READERS = {"smic": smic.read, "further": smic.read, "casme2": casme2.read, "samm": samm.read}
+
+
+def load_index(
+    dataset: str,
+    root: Roots = None,
+    protocol: Protocol = "megc2019",
+    *,
+    coding: str | None = None,
+    variant: str | None = None,
+    allow_mixed: bool = False,
+) -> pd.DataFrame:
+    """List the clips of a data set (Sec. 4.1, Table 2).
+
+    Parameters
+    ----------
+    dataset
+        ``"smic"``, ``"casme2"``, ``"samm"``, ``"composite"`` (the three), or ``"further"``.
+    root
+        The set's folder; see :func:`memaa_lib.datasets.find_root` for what happens without. For the
+        composite a dict of folders, or one folder with subfolders ``smic``, ``casme2`` and
+        ``samm``.
+    protocol
+        ``"megc2019"``: the clips of the composite whose frames are there. ``"all"``: every
+        annotated clip, also without class or frames (``n_frames`` 0).
+    coding
+        CASME II only: ``"2014"`` or ``"2019"``; by default the 2014 edition, else the one that is
+        there. Both give the same clips under ``"megc2019"``.
+    variant
+        ``"cropped"`` or ``"raw"`` frames; by default the first of the manifest's that is there.
+    allow_mixed
+        Let the composite hold real sets and synthetic twins together.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``dataset, subject, clip`` (canonical text ids, together unique); ``onset, apex, offset``
+        (frame numbers of the recording, ``Int64``; SMIC has no apex); ``apex_or_middle`` (the apex,
+        else the middle ``(onset + offset) // 2``); ``fps``; ``label`` (``"negative"``,
+        ``"positive"``, ``"surprise"`` or missing); ``emotion``; ``action_units``; ``path`` (the
+        clip's folder); ``n_frames`` (frames on disk from onset to offset); ``is_twin``; ``root``.
+        Sorted by subject and clip within a set.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown, data are missing or unreadable, or the composite would mix real and
+        synthetic.
+
+    Notes
+    -----
+    What is wrong with a release is logged as a warning; :func:`memaa_lib.datasets.check` lists it.
+
+    Examples
+    --------
+    >>> index = load_index("casme2")  # doctest: +SKIP
+    >>> index.groupby("label").size().to_dict()  # doctest: +SKIP
+    {'negative': 88, 'positive': 32, 'surprise': 25}
+    """
+    if protocol not in ("megc2019", "all"):
+        raise InputError(f"protocol {protocol!r}: expected 'megc2019' or 'all'")
+    if dataset == "composite":
+        return _load_composite(root, protocol, coding, variant, allow_mixed)
+    if isinstance(root, Mapping):
+        root = root.get(dataset)
+    reading = read_release(dataset, root, coding=coding, variant=variant)
+    _warn(reading)
+    return _index_of(reading, protocol)
+
+
+def read_release(
+    dataset: str,
+    root: Path | str | None = None,
+    *,
+    coding: str | None = None,
+    variant: str | None = None,
+) -> Reading:
+    """Read a release with everything that :func:`memaa_lib.datasets.check` needs to know.
+
+    Parameters
+    ----------
+    dataset, root, coding, variant
+        See :func:`load_index`; not the composite.
+
+    Returns
+    -------
+    Reading
+
+    Raises
+    ------
+    InputError
+        As :func:`load_index`.
+
+    Examples
+    --------
+    >>> read_release("fer2013")
+    Traceback (most recent call last):
+        ...
+    memaa_lib.storage.InputError: 'fer2013' is no data set; expected one of smic, casme2,...
+    """
+    manifest = load_manifest(dataset)
+    if coding is not None and (
+        manifest.annotation is None or coding not in manifest.annotation.codings
+    ):
+        raise InputError(f"coding {coding!r}: {dataset} has no such coding; leave it out")
+    reading = _READERS[dataset](manifest, find_root(dataset, root), variant, coding)
+    reading.records.sort(key=lambda record: (record["subject"], record["clip"]))
+    return reading
+
+
+def explain_exclusions(
+    dataset: str, root: Roots = None, *, coding: str | None = None, variant: str | None = None
+) -> pd.DataFrame:
+    """Say of every annotated clip that is not in the composite why it is out.
+
+    Parameters
+    ----------
+    dataset, root, coding, variant
+        See :func:`load_index`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``dataset, subject, clip, emotion, reason``.
+
+    Raises
+    ------
+    InputError
+        As :func:`load_index`.
+
+    Examples
+    --------
+    >>> explain_exclusions("casme2").reason.value_counts()  # doctest: +SKIP
+    """
+    rows = []
+    for name, folder in _members(dataset, root).items():
+        member_coding = coding if name == "casme2" else None
+        reading = read_release(name, folder, coding=member_coding, variant=variant)
+        for record in reading.records:
+            reason = exclusion(reading, record)
+            if reason is not None:
+                rows.append((name, record["subject"], record["clip"], record["emotion"], reason))
+        rows += [
+            (name, problem.subject, problem.clip, "", problem.message)
+            for problem in reading.problems
+            if problem.kind == "missing clip"
+        ]
+    return pd.DataFrame(rows, columns=["dataset", "subject", "clip", "emotion", "reason"])
+
+
+def load_clip(row: Any) -> Clip:
+    """Read the frames of one row of the index, onset to offset.
+
+    Parameters
+    ----------
+    row
+        A row of :func:`load_index`: a Series, a dict, or what ``itertuples`` gives.
+
+    Returns
+    -------
+    Clip
+        Positions count from 0 within the frames that are there. Frames that are missing on disk are
+        skipped and logged; if the apex is among them, the nearest frame stands for it. ``apex`` is
+        ``None`` where nobody annotated it.
+
+    Raises
+    ------
+    InputError
+        If no frame is there or one cannot be read.
+
+    Examples
+    --------
+    >>> clip = load_clip(load_index("smic").iloc[0])  # doctest: +SKIP
+    >>> clip.onset, clip.apex  # doctest: +SKIP
+    (0, None)
+    """
+    frames, numbers = _present_frames(row)
+    name = "/".join(str(_field(row, key)) for key in ("dataset", "subject", "clip"))
+    onset, offset = int(_field(row, "onset")), int(_field(row, "offset"))
+    missing = offset - onset + 1 - len(numbers)
+    if missing:
+        logger.warning("%s: %d of %d frames missing", name, missing, offset - onset + 1)
+    apex = _field(row, "apex")
+    position = None
+    if not pd.isna(apex):
+        position = int(np.argmin([abs(number - int(apex)) for number in numbers]))
+        if numbers[position] != int(apex):
+            logger.warning("%s: no apex frame %d; %d stands for it", name, apex, numbers[position])
+    label = _field(row, "label")
+    return Clip(
+        stack_images(frames),
+        float(_field(row, "fps")),
+        onset=0,
+        apex=position,
+        offset=len(frames) - 1,
+        dataset=str(_field(row, "dataset")),
+        subject=str(_field(row, "subject")),
+        name=str(_field(row, "clip")),
+        label=None if pd.isna(label) else str(label),
+    )
+
+
+def load_truth_landmarks(row: Any) -> NDArray[np.float32]:
+    """Read the true landmarks of one clip of a synthetic twin, for the frames of :func:`load_clip`.
+
+    Parameters
+    ----------
+    row
+        A row of :func:`load_index`.
+
+    Returns
+    -------
+    ndarray
+        ``float32`` ``(T, 68, 2)``, px, x right and y down, pixel centres at integers.
+
+    Raises
+    ------
+    InputError
+        If the row is not of a twin.
+
+    Examples
+    --------
+    >>> row = {"path": "/", "dataset": "smic", "subject": "s01", "clip": "s01_ne_01"}
+    >>> load_truth_landmarks(row)
+    Traceback (most recent call last):
+        ...
+    memaa_lib.storage.InputError: smic/s01/s01_ne_01: real data have no true landmarks; find...
+    """
+    truth = load_truth(row)
+    _, numbers = _present_frames(row)
+    positions = np.searchsorted(truth["frame_numbers"], numbers)
+    return np.asarray(truth["landmarks"][positions], np.float32)
+
+
+def load_truth(row: Any) -> dict[str, NDArray[Any]]:
+    """Read all ground truth of one clip of a synthetic twin.
+
+    Parameters
+    ----------
+    row
+        A row of :func:`load_index`.
+
+    Returns
+    -------
+    dict
+        See :func:`memaa_lib.synthetic.truth.read_clip_truth`.
+
+    Raises
+    ------
+    InputError
+        If the row is not of a twin.
+
+    Examples
+    --------
+    >>> sorted(load_truth(load_index("smic").iloc[0]))  # doctest: +SKIP
+    """
+    subject, clip = str(_field(row, "subject")), str(_field(row, "clip"))
+    path = _field(row, "path")
+    folder = None if pd.isna(path) else find_truth_folder(path, _LEVELS_TO_ROOT)
+    if folder is None:
+        raise InputError(
+            f"{_field(row, 'dataset')}/{subject}/{clip}: real data have no true landmarks; "
+            "find them with memaa_lib.registration"
+        )
+    return read_clip_truth(folder.parent, subject, clip)
+
+
+def subject_key(row: Any) -> str:
+    """Return the group of a clip: data set and subject, for ids of different sets can look alike.
+
+    Parameters
+    ----------
+    row
+        A row of :func:`load_index`.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> subject_key({"dataset": "samm", "subject": "006"})
+    'samm/006'
+    """
+    return f"{_field(row, 'dataset')}/{_field(row, 'subject')}"
+
+
+def _field(row: Any, name: str) -> Any:
+    """Return a field of a Series, a mapping or a named tuple."""
+    if isinstance(row, (pd.Series, Mapping)):
+        return row[name]
+    return getattr(row, name)
+
+
+def _present_frames(row: Any) -> tuple[list[Path], list[int]]:
+    """Files and numbers of the frames from onset to offset that are on disk."""
+    path = _field(row, "path")
+    if pd.isna(path):
+        raise InputError(
+            f"{subject_key(row)}/{_field(row, 'clip')}: no frames on disk; "
+            "leave out rows with n_frames 0"
+        )
+    onset, offset = int(_field(row, "onset")), int(_field(row, "offset"))
+    scan = scan_frames(path)
+    numbers = [number for number in scan.frames if onset <= number <= offset]
+    if not numbers:
+        raise InputError(
+            f"{path}: no frame from {onset} to {offset}; get the clip again or leave it out"
+        )
+    return [Path(path, scan.frames[number]) for number in numbers], numbers
+
+
+def _index_of(reading: Reading, protocol: Protocol) -> pd.DataFrame:
+    records = reading.records
+    if protocol == "megc2019":
+        records = [record for record in records if exclusion(reading, record) is None]
+    return to_frame(records)
+
+
+def _warn(reading: Reading) -> None:
+    """Log what was wrong, in a few lines."""
+    name = reading.manifest.name
+    for record in reading.records:
+        if record["recorded_apex"] is not None:
+            logger.info(
+                "%s/%s/%s: the spreadsheet's apex %s is wrong, using %s (see the manifest)",
+                name,
+                record["subject"],
+                record["clip"],
+                record["recorded_apex"],
+                record["apex"],
+            )
+    for kind in sorted({problem.kind for problem in reading.problems}):
+        those = [problem for problem in reading.problems if problem.kind == kind]
+        first = those[0]
+        logger.warning(
+            "%s: %d x %s, e.g. %s/%s: %s",
+            name,
+            len(those),
+            kind,
+            first.subject,
+            first.clip,
+            first.message,
+        )
+
+
+def _members(dataset: str, root: Roots) -> dict[str, Path | str | None]:
+    """Return data set -> folder, for one set or the three of the composite."""
+    if dataset != "composite":
+        return {dataset: root.get(dataset) if isinstance(root, Mapping) else root}
+    if root is None:
+        return dict.fromkeys(load_composite().members)
+    if isinstance(root, Mapping):
+        unknown = sorted(set(root) - set(DATASETS))
+        if unknown:
+            raise InputError(f"root {unknown[0]!r}: expected some of {', '.join(DATASETS)}")
+        return {name: root.get(name) for name in load_composite().members}
+    folders = {name: Path(root) / name for name in load_composite().members}
+    missing = [str(folder) for folder in folders.values() if not folder.is_dir()]
+    if missing:
+        raise InputError(
+            f"{missing[0]}: no such folder; the composite's root must hold smic, casme2 and samm"
+        )
+    return dict(folders)
+
+
+def _load_composite(
+    root: Roots,
+    protocol: Protocol,
+    coding: str | None,
+    variant: str | None,
+    allow_mixed: bool,
+) -> pd.DataFrame:
+    members = _members("composite", root)
+    real = [name for name, folder in members.items() if _is_real(name, folder)]
+    if real and len(real) < len(members) and not allow_mixed:
+        twins = ", ".join(sorted(set(members) - set(real)))
+        raise InputError(
+            f"composite: {', '.join(real)} real but {twins} synthetic; set the missing roots, or "
+            "allow the mixture (allow_mixed=True, --allow-mixed) and say so wherever it is shown"
+        )
+    parts = [
+        load_index(
+            name,
+            folder,
+            protocol,
+            coding=coding if name == "casme2" else None,
+            variant=variant if variant in load_manifest(name).variants else None,
+        )
+        for name, folder in members.items()
+    ]
+    index = pd.concat(parts, ignore_index=True)
+    expected = load_composite().counts.clips
+    if protocol == "megc2019" and len(index) != expected:
+        logger.warning(
+            "composite: %d clips, expected %d; run memaa data check", len(index), expected
+        )
+    return index
+
+
+def _is_real(dataset: str, root: Path | str | None) -> bool:
+    """Whether a member would be read from real data, without making its twin."""
+    path = configured_root(dataset, root)
+    return path is not None and find_truth_folder(path) is None

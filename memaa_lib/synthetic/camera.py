@@ -1,0 +1,155 @@
+"""Cameras: how large the frames are, how fast they come, how much they blur and how noisy they are.
+
+Each of the three data sets has a camera of its own here. `smic` and `casme2` stand for the cropped
+releases, `smic_raw` and `casme2_raw` for the uncropped ones; `samm` is released uncropped only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memaa_lib.storage import InputError
+
+
+@dataclass(frozen=True)
+class Camera:
+    """One camera.
+
+    Attributes
+    ----------
+    name
+        Short name, the key in `CAMERAS`.
+    height, width
+        Size of a frame in px.
+    fps
+        Frames a second.
+    gray
+        Whether the frames are gray (T, H, W) or RGB (T, H, W, 3).
+    noise
+        Standard deviation of the sensor noise at mid gray, in gray levels.
+    blur_px
+        Standard deviation of the optical blur in px.
+    peak_px
+        Smallest and largest peak motion of an expression in px, before `difficulty` weakens it.
+    window
+        Top, left, height, width of the part of the frame that the head moves in; None: the frame.
+    face_fraction
+        Distance from eyes to chin as a part of the window's height.
+    eye_row
+        Height of the eyes from the top of the window as a part of its height.
+
+    Raises
+    ------
+    memaa_lib.storage.InputError
+        If a size, a rate or the window is impossible.
+
+    Examples
+    --------
+    >>> CAMERAS["samm"].frame_shape
+    (650, 960)
+    """
+
+    name: str
+    height: int
+    width: int
+    fps: float
+    gray: bool = False
+    noise: float = 1.0
+    blur_px: float = 0.5
+    peak_px: tuple[float, float] = (0.5, 2.5)
+    window: tuple[int, int, int, int] | None = None
+    face_fraction: float = 0.56
+    eye_row: float = 0.385
+
+    def __post_init__(self) -> None:
+        if min(self.height, self.width) < 64:
+            raise InputError(f"camera {self.name!r}: frames must be at least 64 px, got {self.height} x {self.width}")
+        if not self.fps > 0:
+            raise InputError(f"camera {self.name!r}: fps must be above 0, got {self.fps}")
+        if not 0 <= self.noise or not 0 < self.blur_px:
+            raise InputError(f"camera {self.name!r}: noise must be >= 0 and blur_px > 0")
+        top, left, height, width = self.head_window
+        if min(top, left) < 0 or top + height > self.height or left + width > self.width:
+            raise InputError(f"camera {self.name!r}: window {self.window} does not fit into the frame")
+
+    @property
+    def head_window(self) -> tuple[int, int, int, int]:
+        """Top, left, height and width of the part that the head moves in."""
+        return self.window or (0, 0, self.height, self.width)
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Shape of one frame."""
+        return (self.height, self.width) if self.gray else (self.height, self.width, 3)
+
+
+CAMERAS: dict[str, Camera] = {
+    camera.name: camera
+    for camera in (
+        Camera("smic", 178, 146, fps=100, noise=1.5, blur_px=0.55, peak_px=(0.45, 1.7)),
+        Camera("casme2", 340, 280, fps=200, noise=0.9, peak_px=(0.7, 3.0)),
+        Camera("samm", 650, 960, fps=200, gray=True, noise=0.8, peak_px=(0.5, 2.5), window=(80, 306, 428, 348), face_fraction=0.40, eye_row=0.44),
+        Camera("smic_raw", 480, 640, fps=100, noise=1.5, blur_px=0.55, peak_px=(0.45, 1.7), window=(70, 212, 266, 216), face_fraction=0.40, eye_row=0.44),
+        Camera("casme2_raw", 480, 640, fps=200, noise=0.9, peak_px=(0.7, 3.0), window=(20, 146, 428, 348), face_fraction=0.40, eye_row=0.44),
+    )
+}
+
+
+CAMERA_DISTANCE_DM = 9.0
+
+
+@dataclass(frozen=True)
+class View:
+    """A camera's view of one head, in px of its window with a margin around it.
+
+    Attributes
+    ----------
+    height, width
+        Size of the window.
+    pad
+        Margin on every side; the head may move into it.
+    centre
+        Point (x, y, z) in dm that is seen in the middle.
+    px_per_dm
+        Scale at the depth of `centre`.
+    """
+
+    height: int
+    width: int
+    pad: int
+    centre: tuple[float, float, float]
+    px_per_dm: float
+
+    @property
+    def full_height(self) -> int:
+        """Height with the margin, rounded up to an even number."""
+        return _even(self.height + 2 * self.pad)
+
+    @property
+    def full_width(self) -> int:
+        """Width with the margin, rounded up to an even number."""
+        return _even(self.width + 2 * self.pad)
+
+    def magnification(self, z: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Px for one dm at depth z (dm) of a perspective camera."""
+        return self.px_per_dm * CAMERA_DISTANCE_DM / (CAMERA_DISTANCE_DM - (z - self.centre[2]))
+
+    def project(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Project points (..., 3) in dm to px (..., 2) of the padded window, y down.
+
+        Examples
+        --------
+        >>> View(100, 80, 10, (0.0, 7.0, 1.0), 50.0).project(np.array([0.0, 7.0, 1.0])).tolist()
+        [49.5, 59.5]
+        """
+        scale = self.magnification(points[..., 2])
+        x = (self.full_width - 1) / 2 + scale * (points[..., 0] - self.centre[0])
+        y = (self.full_height - 1) / 2 - scale * (points[..., 1] - self.centre[1])
+        return np.stack([x, y], -1)
+
+
+def _even(size: int) -> int:
+    return size + size % 2

@@ -1,0 +1,131 @@
+"""Small image helpers shared by the painting modules."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Image = NDArray[np.float32]
+
+
+def smoothstep(low: float, high: float, x: ArrayLike) -> NDArray[np.floating]:
+    """Rise smoothly from 0 at `low` to 1 at `high` (falls if `high` < `low`).
+
+    Examples
+    --------
+    >>> smoothstep(0, 2, [-1, 1, 3]).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    t = np.clip((np.asarray(x) - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def blur(image: Image, sigma: float) -> Image:
+    """Blur with a Gaussian of `sigma` px; the border is replicated."""
+    if sigma < 0.05:
+        return image
+    return cv2.GaussianBlur(image, (0, 0), float(sigma), borderType=cv2.BORDER_REPLICATE)
+
+
+def shrink(image: Image, height: int, width: int) -> Image:
+    """Resample to a smaller size by averaging over areas."""
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def enlarge(image: Image, height: int, width: int) -> Image:
+    """Resample to a larger size, bilinearly."""
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def fractal_noise(
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    feature_px: float,
+    octaves: int = 4,
+    gain: float = 0.55,
+) -> Image:
+    """Draw smooth noise of unit variance whose largest features are `feature_px` wide.
+
+    Parameters
+    ----------
+    shape
+        Height and width of the image.
+    rng
+        Source of randomness.
+    feature_px
+        Size of the coarsest features in px; every octave halves it.
+    octaves
+        Number of octaves.
+    gain
+        Amplitude of an octave relative to the one before.
+    """
+    height, width = shape
+    total = np.zeros(shape, np.float32)
+    amplitude = 1.0
+    for octave in range(octaves):
+        cell = max(feature_px / 2**octave, 1.0)
+        grid = (int(np.ceil(height / cell)) + 3, int(np.ceil(width / cell)) + 3)
+        noise = rng.standard_normal(grid, dtype=np.float32)
+        noise = cv2.resize(noise, None, fx=cell, fy=cell, interpolation=cv2.INTER_CUBIC)
+        top, left = rng.integers(0, int(cell) + 1, 2)
+        total += amplitude * noise[top : top + height, left : left + width]
+        amplitude *= gain
+    return total / total.std()
+
+
+def fill_smoothly(field: Image, known: NDArray[np.bool_]) -> Image:
+    """Extend a field smoothly to where it is not known, with a normalised image pyramid.
+
+    Parameters
+    ----------
+    field
+        (H, W, C) values; ignored where not `known`.
+    known
+        (H, W) where the values hold. They come out unchanged there.
+    """
+    if field.shape[2] > 16:  # OpenCV limits the number of channels
+        parts = [fill_smoothly(field[..., i : i + 16], known) for i in range(0, field.shape[2], 16)]
+        return np.concatenate(parts, axis=2)
+    weight = known.astype(np.float32)
+    levels = [(field * weight[..., None], weight)]
+    while min(levels[-1][1].shape) >= 4 and len(levels) < 7:
+        value, weight = (_halve(part) for part in levels[-1])
+        levels.append((value.reshape(*weight.shape, -1), weight))
+    value, weight = levels[-1]
+    filled = value / np.maximum(weight, 1e-4)[..., None]
+    for value, weight in reversed(levels[:-1]):
+        coarse = enlarge(filled, *weight.shape).reshape(value.shape)
+        filled = value + (1 - weight[..., None]) * coarse
+    return filled
+
+
+def _halve(image: Image) -> Image:
+    return cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+
+
+def draw_lines(
+    canvas: NDArray[np.uint8],
+    paths: NDArray[np.floating],
+    values: NDArray[np.floating],
+    thickness: NDArray[np.integer],
+) -> None:
+    """Draw many antialiased polylines into an 8-bit canvas.
+
+    Parameters
+    ----------
+    canvas
+        (H, W), changed in place.
+    paths
+        (N, P, 2) points, x and y in px.
+    values
+        (N,) gray levels. They are rounded to steps of 16, so that lines of a level are drawn at once.
+    thickness
+        (N,) in px.
+    """
+    points = np.round(paths * 16).astype(np.int32)
+    levels = np.clip(np.round(np.asarray(values) / 16) * 16, 0, 255).astype(int)
+    for size in np.unique(thickness):
+        for level in np.unique(levels[thickness == size]):
+            lines = points[(thickness == size) & (levels == level)]
+            cv2.polylines(canvas, list(lines), False, int(level), int(size), cv2.LINE_AA, 4)

@@ -1,0 +1,244 @@
+"""Warping painted sheets: one sheet of skin moves by head pose and action units and is lit anew.
+
+A sheet is painted once, larger than the frame. Its motion is known on a grid of nodes: for every
+action unit the projected displacement and the change of light, and the 3-D position for the pose. A
+frame is made by inverting the motion at the nodes and sampling the painting once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from memaa_lib.synthetic.camera import CAMERA_DISTANCE_DM, View
+from memaa_lib.synthetic.imaging import Image
+
+_FRAMES_AT_ONCE = 16
+_SMALLEST_WEIGHT = 1e-7
+_SMALLEST_LIGHT, _LARGEST_LIGHT = 0.3, 2.0
+_TOLERANCE_PX = 0.004
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """How a sheet moves, on its grid of nodes.
+
+    Attributes
+    ----------
+    position
+        (h, w, 3) float32, where the nodes are in dm.
+    displacement
+        (K, h, w, 2) float32, px for a full action unit.
+    shading
+        (K + 3, h, w, 2) float32: relative change of the diffuse light and added specular light for
+        a full action unit, then for a radian of yaw, pitch and roll.
+    follows
+        (h, w) float32, how far the node follows the head: 1 face, 0 shoulders.
+    """
+
+    position: Image
+    displacement: NDArray[np.float32]
+    shading: NDArray[np.float32]
+    follows: Image
+
+
+@dataclass(frozen=True)
+class Box:
+    """Rows and columns of nodes that a sheet occupies (ends not included)."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def nodes(self) -> tuple[slice, slice]:
+        """Slices into an image with one value a node."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def scaled(self, factor: int) -> tuple[slice, slice]:
+        """Slices into an image with `factor` values a node along each axis."""
+        return (
+            slice(self.top * factor, self.bottom * factor),
+            slice(self.left * factor, self.right * factor),
+        )
+
+
+def rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
+    """Rotation matrix: roll after yaw after pitch, angles in radians.
+
+    Examples
+    --------
+    >>> np.allclose(rotation(0, 0, np.pi / 2) @ [1, 0, 0], [0, 1, 0])
+    True
+    """
+    cy, sy, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
+    cr, sr = np.cos(roll), np.sin(roll)
+    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+    about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+    return about_z @ about_y @ about_x
+
+
+class Layer:
+    """One painted sheet.
+
+    Parameters
+    ----------
+    view
+        The camera's view.
+    step
+        Px between nodes.
+    oversampling
+        Source px for one px.
+    box
+        Nodes that the sheet occupies.
+    source
+        (h, w, C + 1) painting of the box, premultiplied with its last channel, alpha.
+    motion
+        How it moves.
+    pivot
+        (3,) point that the head turns about.
+    white
+        (C,) what white light looks like to the camera.
+    """
+
+    def __init__(
+        self,
+        view: View,
+        step: int,
+        oversampling: int,
+        box: Box,
+        source: Image,
+        motion: Motion,
+        pivot: NDArray[np.float64],
+        white: NDArray[np.float32],
+    ) -> None:
+        self.view, self.step, self.box = view, step, box
+        self.source, self.motion, self.pivot, self.white = source, motion, pivot, white
+        rows, columns = motion.follows.shape
+        y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
+        self._nodes = np.dstack([x, y])
+        # Only px inside the window are sampled.
+        full = (box.top * step, box.left * step)
+        top, left = (max(0, view.pad - start) for start in full)
+        bottom = min(rows * step, view.pad + view.height - full[0])
+        right = min(columns * step, view.pad + view.width - full[1])
+        self._inside = slice(top, bottom), slice(left, right)
+        y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
+        self._grid = np.dstack([x, y]) * oversampling + np.float32((oversampling - 1) / 2)
+        self._oversampling = oversampling
+        start = (full[0] + top - view.pad, full[1] + left - view.pad)
+        self.window = (
+            slice(start[0], start[0] + bottom - top),
+            slice(start[1], start[1] + right - left),
+        )
+        centre = np.asarray(view.centre, np.float32)
+        self._centred = motion.position - centre
+        self._scale = view.magnification(motion.position[..., 2]).astype(np.float32)
+
+    def fields(
+        self, weights: NDArray[np.float64], pose: NDArray[np.float64]
+    ) -> Iterator[tuple[Image, Image]]:
+        """Motion of every node and change of light, frame by frame.
+
+        Parameters
+        ----------
+        weights
+            (T, K) action unit weights.
+        pose
+            (T, 6): yaw, pitch, roll in radians and shift x, y, z in dm.
+
+        Yields
+        ------
+        tuple
+            (h, w, 2) displacement from the neutral in px and (h, w, 2) shading.
+        """
+        active = np.nonzero(np.abs(weights).max(0) > _SMALLEST_WEIGHT)[0]
+        shape = self._nodes.shape
+        n_units = weights.shape[1]
+        moved = self.motion.displacement[active].reshape(len(active), shape[0] * shape[1] * 2)
+        lit_by = np.append(active, n_units + np.arange(3))
+        lit = self.motion.shading[lit_by].reshape(len(lit_by), -1)
+        amounts = np.concatenate([weights[:, active], pose[:, :3]], 1).astype(np.float32)
+        for start in range(0, len(weights), _FRAMES_AT_ONCE):
+            chunk = slice(start, start + _FRAMES_AT_ONCE)
+            displacement = (amounts[chunk, :-3] @ moved).reshape(-1, *shape)
+            shading = (amounts[chunk] @ lit).reshape(-1, *shape)
+            for expression, light, one_pose in zip(displacement, shading, pose[chunk], strict=True):
+                yield self._with_pose(expression, one_pose), light
+
+    def render(
+        self, weights: NDArray[np.float64], pose: NDArray[np.float64], most_iterations: int
+    ) -> Iterator[Image]:
+        """Warped and lit sheet, frame by frame, inside its part of the window (`window`).
+
+        Parameters
+        ----------
+        weights, pose
+            As in `fields`.
+        most_iterations
+            Limit for inverting the motion.
+
+        Yields
+        ------
+        ndarray
+            (h, w, C + 1) float32, premultiplied.
+        """
+        inverse = np.zeros_like(self._nodes)
+        rows, columns = self._nodes.shape[:2]
+        size = (columns * self.step, rows * self.step)
+        for forward, shading in self.fields(weights, pose):
+            inverse = self._invert(forward, inverse, most_iterations)
+            at = inverse / self.step + self._nodes
+            shading = cv2.remap(shading, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            shift, shading = inverse, shading
+            if self.step > 1:
+                shift = cv2.resize(shift, size, interpolation=cv2.INTER_LINEAR)
+                shading = cv2.resize(shading, size, interpolation=cv2.INTER_LINEAR)
+            shift = np.ascontiguousarray(shift[self._inside])
+            at = cv2.scaleAdd(shift, self._oversampling, self._grid)
+            image = cv2.remap(self.source, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            yield self._relit(image, shading[self._inside])
+
+    def _relit(self, image: Image, shading: Image) -> Image:
+        gain = np.clip(1 + shading[..., 0], _SMALLEST_LIGHT, _LARGEST_LIGHT)
+        shine = shading[..., 1] * image[..., -1]
+        for channel, white in enumerate(self.white):
+            image[..., channel] *= gain
+            image[..., channel] += white * shine
+        return image
+
+    def _with_pose(self, expression: Image, pose: NDArray[np.float64]) -> Image:
+        """Displacement of the nodes: turn and shift of the head, then the expression in its plane."""
+        turn = rotation(*pose[:3]) - np.eye(3)
+        shift = (pose[3:] - turn @ self.pivot).astype(np.float32)
+        moved = self.motion.position @ turn.T.astype(np.float32) + shift
+        moved *= self.motion.follows[..., None]
+        scale = 1 / (1 / self._scale - moved[..., 2] / np.float32(self.view.px_per_dm * CAMERA_DISTANCE_DM))
+        change = scale - self._scale
+        field = np.empty_like(expression)
+        cosine, sine = np.float32(np.cos(pose[2])), np.float32(np.sin(pose[2]))
+        across, down = expression[..., 0], expression[..., 1]
+        field[..., 0] = scale * moved[..., 0] + change * self._centred[..., 0]
+        field[..., 0] += cosine * across + sine * down
+        field[..., 1] = -scale * moved[..., 1] - change * self._centred[..., 1]
+        field[..., 1] += cosine * down - sine * across
+        return field
+
+    def _invert(self, forward: Image, start: Image, most_iterations: int) -> Image:
+        """Find u with u(x) = -forward(x + u(x)) by fixed-point iteration from the last frame's u."""
+        inverse = start
+        for iteration in range(most_iterations):
+            at = inverse / self.step + self._nodes
+            found = -cv2.remap(forward, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            change = float(np.abs(found - inverse).max())
+            # Where lids nearly close the plain iteration swings: average after a few steps.
+            inverse = found if iteration < 4 else 0.6 * inverse + 0.4 * found
+            if change < _TOLERANCE_PX:
+                break
+        return inverse

@@ -1,0 +1,175 @@
+"""Rendering a planned clip, with its ground truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from memaa_lib.storage import InputError
+from memaa_lib.synthetic.expressions import ACTION_UNITS
+from memaa_lib.synthetic.planning import ClipPlan
+from memaa_lib.synthetic.rig import FaceRig
+from memaa_lib.synthetic.sensor import Sensor
+
+_INVERSE_ITERATIONS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class RenderedClip:
+    """A clip with its ground truth.
+
+    Attributes
+    ----------
+    frames
+        (T, H, W, 3) RGB or (T, H, W) gray, uint8.
+    landmarks
+        (T, 68, 2) float32 px, exact.
+    action_unit_weights
+        (T, K) float64, everything that moved the face, blinks included.
+    action_units
+        Names of the K columns.
+    active_units
+        Names of those that belong to the expression.
+    peak_px
+        Largest motion of the expression at the apex, times the motion gain.
+    blink
+        (T,) 0 open to 1 closed.
+    pose
+        (T, 6) yaw, pitch, roll in radians and shift in dm.
+    gaze
+        (T, 2) shift of the eyeballs in dm.
+    label, shown_label, emotion
+        Class of the clip, class that the face shows, and emotion.
+    onset, apex, offset
+        Frame indices.
+    fps
+        Frames a second.
+    """
+
+    frames: NDArray[np.uint8]
+    landmarks: NDArray[np.float32]
+    action_unit_weights: NDArray[np.float64]
+    action_units: tuple[str, ...]
+    active_units: tuple[str, ...]
+    peak_px: float
+    blink: NDArray[np.float64]
+    pose: NDArray[np.float64]
+    gaze: NDArray[np.float64]
+    label: str
+    shown_label: str
+    emotion: str
+    onset: int
+    apex: int
+    offset: int
+    fps: float
+
+
+def clip_weights(rig: FaceRig, plan: ClipPlan, motion_gain: float = 1.0) -> NDArray[np.float64]:
+    """Action unit weights (T, K) of a clip: expression and idle muscles times the gain, and blinks."""
+    return motion_gain * (plan.expression + plan.idle) + plan.blink[:, None] * rig.blink_closure
+
+
+def render_clip(
+    rig: FaceRig, plan: ClipPlan, *, noise: bool = True, motion_gain: float = 1.0
+) -> RenderedClip:
+    """Render a clip.
+
+    Parameters
+    ----------
+    rig
+        Who and before which camera.
+    plan
+        What happens, see `plan_clip`.
+    noise
+        Whether sensor noise and flicker are added.
+    motion_gain
+        Factor on the muscles' departure from the onset frame: 1 + alpha gives the clip that motion
+        magnification by alpha should give. Head drift and blinks are left as they are.
+
+    Raises
+    ------
+    memaa_lib.storage.InputError
+        If the gain is negative or not a number.
+
+    Examples
+    --------
+    >>> clip = render_clip(rig, plan)  # doctest: +SKIP
+    >>> clip.frames.shape  # doctest: +SKIP
+    (40, 178, 146, 3)
+    """
+    if not 0 <= motion_gain < np.inf:
+        raise InputError(f"motion_gain must be 0 or more, got {motion_gain!r}")
+    weights = clip_weights(rig, plan, motion_gain)
+    person, backdrop = rig.identity, rig.backdrop
+    surroundings = backdrop.wall * (1 - backdrop.clothing_alpha[..., None]) + backdrop.clothing
+    pattern_key = ("pattern", person.dataset, person.subject, person.seed)
+    sensor = Sensor(
+        rig.camera, surroundings, plan.noise if noise else 0.0, plan.noise_key, pattern_key
+    )
+    frames = sensor.expose(rig.frames(weights, plan.pose, plan.gaze), plan.flicker)
+    return RenderedClip(
+        frames=frames,
+        landmarks=rig.landmarks(weights, plan.pose),
+        action_unit_weights=weights,
+        action_units=ACTION_UNITS,
+        active_units=plan.active_units,
+        peak_px=plan.peak_px * motion_gain,
+        blink=plan.blink,
+        pose=plan.pose,
+        gaze=plan.gaze,
+        label=plan.label,
+        shown_label=plan.shown_label,
+        emotion=plan.emotion,
+        onset=0,
+        apex=plan.apex,
+        offset=plan.n_frames - 1,
+        fps=rig.camera.fps,
+    )
+
+
+def true_flow(rig: FaceRig, plan: ClipPlan, a: int, b: int) -> NDArray[np.float32]:
+    """Exact optical flow from frame `a` to frame `b` of a clip.
+
+    Parameters
+    ----------
+    rig, plan
+        As for `render_clip`.
+    a, b
+        Frame indices.
+
+    Returns
+    -------
+    ndarray
+        (H, W, 2) float32 px on the grid of frame `a`; NaN off the face and in the eye openings.
+
+    Raises
+    ------
+    memaa_lib.storage.InputError
+        If an index lies outside the clip.
+    """
+    for index in (a, b):
+        if not 0 <= index < plan.n_frames:
+            raise InputError(f"frame {index} lies outside the clip of {plan.n_frames} frames")
+    chosen = [a, b]
+    weights = clip_weights(rig, plan)[chosen]
+    to_a, to_b = rig.flow_from_neutral(weights, plan.pose[chosen])
+    top, left, height, width = rig.camera.head_window
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    grid = np.dstack([x, y])
+    back = np.zeros_like(grid)
+    for _ in range(_INVERSE_ITERATIONS):
+        back = -_sample(to_a, grid + back)
+    inside = back + _sample(to_b, grid + back)
+    window = np.s_[top : top + height, left : left + width]
+    on_face = _sample(rig.face_mask.astype(np.float32), grid + back) > 0.5
+    inside[~on_face | (rig.backdrop.clothing_alpha[window] > 0.5)] = np.nan
+    flow = np.full((rig.camera.height, rig.camera.width, 2), np.nan, np.float32)
+    flow[window] = inside
+    return flow
+
+
+def _sample(field: NDArray[np.float32], at: NDArray[np.float32]) -> NDArray[np.float32]:
+    return cv2.remap(field, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -1,0 +1,271 @@
+"""Removing frames with low textural variance (Sec. 3.2, Eqs. 6-9, Fig. 4).
+
+Each frame becomes a map of local binary patterns. The map is cut into 36 blocks, each block with
+its neighbours in time is taken to the frequency domain (Eq. 6), the low frequencies are masked out
+(Eqs. 7 and 8), and the magnitudes that remain add up to one number for the frame, A_i (Eq. 9).
+Frames whose A_i is above the clip's mean are kept.
+
+The reading of what the paper leaves open follows the program of the work it builds on (Li, Huang
+and Zhao, ICIP 2018): 3 x 3 patterns with the 256 codes as intensities, blocks of floor((rows - 1)
+/ 6) by floor((columns - 1) / 6), the first and last frame repeated beyond the ends, and the sum of
+magnitudes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from memaa_lib._kernels import binary_patterns, sliding_magnitudes
+from memaa_lib.clips import check_frames, to_gray
+from memaa_lib.magnification import check_count, check_number
+from memaa_lib.storage import InputError
+
+Padding = Literal["replicate", "reflect"]
+PRECISION = 1e-6  # relative; differences between frames below it are rounding, not texture
+
+
+def lbp_map(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the local binary pattern of every pixel that has eight neighbours.
+
+    Parameters
+    ----------
+    frames
+        ``uint8``, RGB ``(T, H, W, 3)`` or gray ``(T, H, W)``, at least 3 px a side.
+
+    Returns
+    -------
+    ndarray
+        ``uint8`` ``(T, H - 2, W - 2)``. Bit k is set where neighbour k, counted row by row from the
+        upper left, is at least as bright as the pixel.
+
+    Raises
+    ------
+    InputError
+        If the frames are no clip or too small.
+
+    Examples
+    --------
+    >>> lbp_map(np.array([[[9, 0, 0], [0, 5, 0], [0, 0, 7]]], np.uint8))
+    array([[[129]]], dtype=uint8)
+    """
+    gray = to_gray(frames)
+    height, width = gray.shape[1:]
+    if min(height, width) < 3:
+        raise InputError(f"frames of {width} x {height} px have no pixel with eight neighbours")
+    codes = np.empty((len(gray), height - 2, width - 2), np.uint8)
+    binary_patterns(np.ascontiguousarray(gray), codes)
+    return codes
+
+
+def texture_intensity(
+    frames: NDArray[np.uint8],
+    *,
+    window: int = 61,
+    blocks: int = 6,
+    cutoff: float = 30.0,
+    padding: Padding = "replicate",
+) -> NDArray[np.float64]:
+    """Return A_i of Eq. 9 for every frame.
+
+    Parameters
+    ----------
+    frames
+        ``uint8``, RGB ``(T, H, W, 3)`` or gray ``(T, H, W)``. What the mask passes depends on the
+        size of the frames (see :func:`passed_fraction`): bring all clips to one size first.
+    window
+        N, the number of frames of a window; odd, the frame it belongs to stands in the middle.
+    blocks
+        Blocks along each side; 6 makes 36.
+    cutoff
+        D_0 of Eq. 7. Kept are the frequencies at a distance of at least ``cutoff`` bins from zero,
+        bins counted alike along time, rows and columns.
+    padding
+        Beyond the ends of the clip: ``"replicate"`` repeats the end frame, ``"reflect"`` runs back
+        through the clip (as often as needed).
+
+    Returns
+    -------
+    ndarray
+        ``float64`` ``(T,)``.
+
+    Raises
+    ------
+    InputError
+        If the frames are no clip or too small for the blocks, or a number is out of its range.
+
+    Notes
+    -----
+    The spatial part of the transform is worked out once for each frame, and the temporal one slides
+    from window to window. The result differs from the three-dimensional FFT of every block and
+    window by less than 1e-6.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).integers(0, 256, (5, 64, 64), dtype=np.uint8)
+    >>> texture_intensity(noise, window=5, cutoff=3).shape
+    (5,)
+    """
+    check_frames(frames)
+    _check_parameters(window, blocks, cutoff)
+    order = _padded_order(len(frames), window, padding)
+    rows, columns = _block_size(frames.shape[1], frames.shape[2], blocks)
+    chosen, kept, weights = _passed_frequencies(rows, columns, window, cutoff)
+    angles = 2 * np.pi * np.outer(np.arange(window // 2 + 1), np.arange(window)) / window
+    total = sliding_magnitudes(
+        _block_spectra(lbp_map(frames), blocks),
+        chosen,
+        order,
+        kept,
+        weights,
+        np.cos(angles).astype(np.float32),
+        np.sin(angles).astype(np.float32),
+    )
+    return np.asarray(total)
+
+
+def keep_frames(intensity: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which frames stay: those whose A_i has a probability above 0.5.
+
+    The paper makes a probability of A_i with the clip's mean and standard deviation. Under any
+    symmetric distribution it is above 0.5 exactly where A_i is above the mean.
+
+    Parameters
+    ----------
+    intensity
+        A_i, ``(T,)``, from :func:`texture_intensity`.
+
+    Returns
+    -------
+    ndarray
+        ``bool`` ``(T,)``, never all ``False``. All frames stay where A_i does not vary by more than
+        rounding: then the mean says nothing about any of them.
+
+    Raises
+    ------
+    InputError
+        If there is no intensity or one is not finite.
+
+    Examples
+    --------
+    >>> keep_frames(np.array([1.0, 4.0, 3.0, 1.0]))
+    array([False,  True,  True, False])
+    >>> keep_frames(np.array([2.0, 2.0]))
+    array([ True,  True])
+    """
+    intensity = np.asarray(intensity, np.float64)
+    if intensity.ndim != 1 or not intensity.size or not np.isfinite(intensity).all():
+        raise InputError(f"intensity has shape {intensity.shape}, expected (T,) finite numbers")
+    mean = intensity.mean()
+    if intensity.std() <= PRECISION * abs(mean):
+        return np.ones(len(intensity), bool)
+    return np.asarray(intensity > mean)
+
+
+def passed_fraction(
+    height: int, width: int, *, window: int = 61, blocks: int = 6, cutoff: float = 30.0
+) -> float:
+    """Return the share of the frequencies of a block that the mask of Eq. 7 passes.
+
+    Parameters
+    ----------
+    height, width
+        Size of a frame, px.
+    window, blocks, cutoff
+        See :func:`texture_intensity`.
+
+    Returns
+    -------
+    float
+        0 to 1. At 170 x 140 px a few per cent pass, near the highest frequency in time; at 400 x
+        400 px more than half, among them texture that does not move at all.
+
+    Raises
+    ------
+    InputError
+        If a number is out of its range.
+
+    Examples
+    --------
+    >>> round(passed_fraction(170, 140), 3)
+    0.075
+    """
+    _check_parameters(window, blocks, cutoff)
+    mask = _distance(*_block_size(height, width, blocks), window) >= cutoff
+    return float(mask.mean())
+
+
+def _check_parameters(window: int, blocks: int, cutoff: float) -> None:
+    """Raise a clear error unless the parameters make sense."""
+    check_count("window", window)
+    check_count("blocks", blocks)
+    check_number("cutoff", cutoff, at_least=0)
+    if window % 2 == 0:
+        raise InputError(
+            f"window is {window}, expected an odd number: a frame stands in its middle"
+        )
+
+
+def _block_size(height: int, width: int, blocks: int) -> tuple[int, int]:
+    """Rows and columns of a block of the pattern map; the remainder is left out."""
+    rows, columns = (height - 3) // blocks, (width - 3) // blocks
+    if min(rows, columns) < 1:
+        raise InputError(
+            f"frames of {width} x {height} px are too small for {blocks} x {blocks} blocks; "
+            f"expected at least {blocks + 3} px a side"
+        )
+    return rows, columns
+
+
+def _padded_order(n_frames: int, window: int, padding: Padding) -> NDArray[np.intp]:
+    """Position of the frame at each place of the padded clip, ``(T + window - 1,)``."""
+    modes: dict[str, Literal["edge", "reflect"]] = {"replicate": "edge", "reflect": "reflect"}
+    if padding not in modes:
+        raise InputError(f"padding is {padding!r}, expected 'replicate' or 'reflect'")
+    return np.pad(np.arange(n_frames), window // 2, mode=modes[padding])
+
+
+def _block_spectra(codes: NDArray[np.uint8], blocks: int) -> NDArray[np.complex64]:
+    """Return each block's spatial spectrum, ``(T, blocks ** 2, rows * (columns // 2 + 1))``."""
+    rows, columns = _block_size(codes.shape[1] + 2, codes.shape[2] + 2, blocks)
+    cut = codes[:, : rows * blocks, : columns * blocks].astype(np.float32)
+    cut = cut.reshape(-1, blocks, rows, blocks, columns).swapaxes(2, 3)
+    spectra = scipy.fft.rfft2(cut.reshape(-1, rows, columns))
+    return np.asarray(spectra.reshape(len(codes), blocks**2, -1), np.complex64)
+
+
+def _distance(rows: int, columns: int, window: int) -> NDArray[np.float64]:
+    """Return the distance of each frequency from zero, in bins, ``(window, rows, columns)``."""
+    time, row, column = (scipy.fft.fftfreq(n, 1 / n) for n in (window, rows, columns))
+    return np.asarray(np.sqrt(time[:, None, None] ** 2 + row[:, None] ** 2 + column**2))
+
+
+def _passed_frequencies(
+    rows: int, columns: int, window: int, cutoff: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    """Order the spatial frequencies so that the mask passes a first part of them at each time one.
+
+    Returns
+    -------
+    chosen
+        Places in the half spectrum of a block, farthest from zero first, without those that the
+        mask stops at every temporal frequency.
+    kept
+        ``(window // 2 + 1,)``, how many of them it passes at each temporal frequency.
+    weights
+        How often each stands in the whole spectrum: the half one leaves out mirror images.
+    """
+    half = columns // 2 + 1
+    distance = _distance(rows, columns, window)[: window // 2 + 1, :, :half]
+    passed = (distance >= cutoff).reshape(len(distance), -1)
+    farthest_first = np.argsort(-distance[0].ravel(), kind="stable")
+    kept = passed.sum(axis=1)
+    chosen = farthest_first[: kept.max()]
+    mirrored = np.full(half, 2, np.float32)
+    mirrored[0] = 1
+    if columns % 2 == 0:
+        mirrored[-1] = 1
+    return chosen, kept, np.tile(mirrored, rows)[chosen]

@@ -1,0 +1,178 @@
+"""Clips: order of frames, formats in and out, and what is refused."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memaa_lib.clips import (
+    Clip,
+    frame_number,
+    list_frames,
+    read_clip,
+    read_frames,
+    read_image,
+    sample_video,
+    to_gray,
+    video_fps,
+    write_clip,
+    write_image,
+    write_video,
+)
+from memaa_lib.storage import InputError
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
+
+
+@given(st.lists(st.integers(0, 30_000), min_size=1, max_size=20, unique=True))
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_frames_come_in_the_order_of_their_number(tmp_path_factory, numbers):
+    folder = tmp_path_factory.mktemp("frames")
+    for number in numbers:
+        (folder / f"reg_img{number}.jpg").write_bytes(b"")
+    assert [frame_number(path) for path in list_frames(folder)] == sorted(numbers)
+
+
+def test_stray_files_are_ignored(tmp_path):
+    for name in ("img2.jpg", "IMG1.JPG", "Thumbs.db", "._img3.jpg", "cover.jpg", "notes4.txt"):
+        (tmp_path / name).write_bytes(b"")
+    assert [path.name for path in list_frames(tmp_path)] == ["IMG1.JPG", "img2.jpg"]
+
+
+def test_one_frame_in_two_files_is_refused(tmp_path):
+    for name in ("img7.jpg", "img07.jpg"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(InputError, match="frame 7 is there twice"):
+        list_frames(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp"])
+@pytest.mark.parametrize("image", [IMAGE, IMAGE[..., 0]], ids=["colour", "gray"])
+def test_lossless_images_come_back_as_written(tmp_path, suffix, image):
+    path = tmp_path / f"image{suffix}"
+    write_image(path, np.ascontiguousarray(image))
+    back = read_image(path)
+    assert np.array_equal(to_gray(back[None])[0] if back.ndim > image.ndim else back, image)
+
+
+def test_alpha_channel_is_dropped(tmp_path):
+    bgra = np.dstack([IMAGE[..., ::-1], np.full(IMAGE.shape[:2], 40, np.uint8)])
+    cv2.imwrite(str(tmp_path / "a.png"), bgra)
+    assert np.array_equal(read_image(tmp_path / "a.png"), IMAGE)
+
+
+def test_mixed_gray_and_colour_frames_become_colour(tmp_path):
+    write_image(tmp_path / "1.png", IMAGE)
+    write_image(tmp_path / "2.png", np.ascontiguousarray(IMAGE[..., 0]))
+    assert read_frames(tmp_path).shape == (2, 12, 10, 3)
+
+
+def test_video_round_trip_is_deterministic_and_close(tmp_path):
+    x = np.linspace(0, 2 * np.pi, 48)
+    frames = [np.full((33, 48), 128) + 60 * np.sin(x + t / 5)[None] for t in range(12)]
+    frames = np.repeat(np.rint(frames).astype(np.uint8)[..., None], 3, axis=3)
+    write_video(tmp_path / "a.mp4", frames, 29.97)
+    write_video(tmp_path / "b.mp4", frames, 29.97)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+    clip = read_clip(tmp_path / "a.mp4")
+    assert clip.frames.shape == (12, 34, 48, 3)  # the odd row is repeated
+    assert np.abs(clip.frames[:, :33].astype(int) - frames).mean() < 2
+    assert clip.fps == pytest.approx(29.97, rel=1e-3)
+
+
+def test_folder_round_trip_is_exact(tmp_path, colour_clip):
+    write_clip(tmp_path / "out", colour_clip.frames, 100)
+    assert np.array_equal(read_clip(tmp_path / "out", fps=100).frames, colour_clip.frames)
+
+
+def test_the_sample_video_is_a_real_face_video():
+    clip = read_clip(sample_video())
+    assert clip.frames.shape == (120, 144, 176, 3)
+    assert video_fps(sample_video()) == pytest.approx(29.97, abs=0.01)
+
+
+def _write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def _png_bytes(image: np.ndarray) -> bytes:
+    return cv2.imencode(".png", image)[1].tobytes()
+
+
+def huge_png() -> bytes:
+    """A PNG whose header claims 100,000 x 100,000 pixels."""
+    head = bytearray(_png_bytes(IMAGE))
+    head[16:24] = (100_000).to_bytes(4, "big") * 2
+    return bytes(head)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not a readable image"),
+        (b"this is no image", "not a readable image"),
+        (_png_bytes(IMAGE.astype(np.uint16) * 200), "expected 8 bits"),
+        (huge_png(), "too large"),
+    ],
+    ids=["empty", "text", "16-bit", "huge"],
+)
+def test_damaged_images_are_named(tmp_path, content, message):
+    path = _write(tmp_path / "img1.png", content)
+    with pytest.raises(InputError, match=message) as caught:
+        read_image(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("build", "fps", "message"),
+    [
+        (lambda d: d / "missing", None, "no such file or folder"),
+        (lambda d: d, 100, "no frames found"),
+        (lambda d: d, None, "states no frame rate"),
+        (lambda d: d, 0, "fps is 0"),
+        (lambda d: d, float("nan"), "fps is nan"),
+        (lambda d: _write(d / "film.mp4", b"no video"), None, "not a readable video"),
+        (lambda d: _write(d / "img1.png", _png_bytes(IMAGE)), 100, "one image is no clip"),
+    ],
+)
+def test_unusable_clips_are_named(tmp_path, build, fps, message):
+    with pytest.raises(InputError, match=message):
+        read_clip(build(tmp_path), fps)
+
+
+def test_frames_of_different_size_name_the_odd_one(tmp_path):
+    write_image(tmp_path / "img1.png", IMAGE)
+    write_image(tmp_path / "img2.png", IMAGE[:6])
+    with pytest.raises(InputError, match=r"img2\.png: 10 x 6 pixels, but img1\.png has 10 x 12"):
+        read_frames(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        np.zeros((4, 5), np.uint8),
+        np.zeros((0, 4, 5), np.uint8),
+        np.zeros((2, 4, 5, 4), np.uint8),
+        np.zeros((2, 4, 5), np.float32),
+        [[1]],
+    ],
+)
+def test_a_clip_refuses_other_arrays(frames):
+    with pytest.raises(InputError):
+        Clip(frames, 100)
+
+
+def test_a_clip_refuses_positions_outside(colour_clip):
+    with pytest.raises(InputError, match="apex is at position 20, expected 0 to 19"):
+        Clip(colour_clip.frames, 100, apex=20)
+
+
+def test_a_full_folder_is_not_overwritten(tmp_path, colour_clip):
+    (tmp_path / "keep.txt").write_text("x")
+    with pytest.raises(InputError, match="not empty"):
+        write_clip(tmp_path, colour_clip.frames, 100)
+    assert [path.name for path in tmp_path.iterdir()] == ["keep.txt"]

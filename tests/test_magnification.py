@@ -1,0 +1,560 @@
+"""Eulerian motion magnification against literal definitions, closed forms and invariants."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from skimage.data import astronaut
+from skimage.metrics import peak_signal_noise_ratio
+
+from memaa_lib.magnification import (
+    TEMPORAL_FILTERS,
+    band_gains,
+    check_count,
+    check_number,
+    magnify,
+    psnr,
+    pyramid_levels,
+    surviving_magnification,
+    temporal_filter,
+)
+from memaa_lib.storage import InputError
+
+RGB_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+Floats = NDArray[np.float64]
+
+
+def moving_face(
+    height: int = 64, width: int = 56, n_frames: int = 12, colour: bool = True
+) -> NDArray[np.uint8]:
+    """A real face that drifts by parts of a pixel, with sensor noise."""
+    photo = astronaut() if colour else cv2.cvtColor(astronaut(), cv2.COLOR_RGB2GRAY)
+    face = cv2.resize(photo[60:200, 160:290], (width, height), interpolation=cv2.INTER_AREA)
+    rng = np.random.default_rng(0)
+    frames = []
+    for t in range(n_frames):
+        shift = 0.4 * math.sin(2 * math.pi * t / n_frames)
+        moved = cv2.warpAffine(
+            face.astype(np.float32),
+            np.array([[1, 0, shift], [0, 1, -0.5 * shift]]),
+            (width, height),
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
+        frames.append(np.clip(np.rint(moved + rng.normal(0, 1, moved.shape)), 0, 255))
+    return np.stack(frames).astype(np.uint8)
+
+
+def laplacian(image: Floats, levels: int) -> list[Floats]:
+    """The pyramid as it is defined: every level minus the next one blown up again."""
+    bands = []
+    for _ in range(levels - 1):
+        smaller = cv2.pyrDown(image)
+        size = image.shape[1::-1]
+        bands.append(image - cv2.pyrUp(smaller, dstsize=size).reshape(image.shape))
+        image = smaller
+    return [*bands, image]
+
+
+def collapse(bands: list[Floats]) -> Floats:
+    """Sum of all bands, each blown up to the finest one's size."""
+    image = bands[-1]
+    for band in bands[-2::-1]:
+        image = band + cv2.pyrUp(image, dstsize=band.shape[1::-1]).reshape(band.shape)
+    return image
+
+
+def literal_magnify(
+    frames: NDArray[np.uint8],
+    alpha: float,
+    r: tuple[float, float],
+    chroma: float,
+    cutoff_wavelength: float = 16.0,
+    clamp: bool = True,
+) -> NDArray[np.uint8]:
+    """Wu et al.'s linear method step by step in float64: YIQ, all bands, recursion per band."""
+    colour = frames.ndim == 4
+    signal = frames.astype(float) @ RGB_TO_YIQ.T if colour else frames.astype(float)
+    levels = pyramid_levels(*frames.shape[1:3])
+    gains = [0.0] * levels
+    delta = cutoff_wavelength / 8 / (1 + alpha)
+    wavelength = math.hypot(*frames.shape[1:3]) / 3
+    for level in range(levels - 1, -1, -1):
+        gain = min(2 * (wavelength / delta / 8 - 1), alpha)
+        gains[level] = 0.0 if level in (0, levels - 1) else max(gain, 0.0) if clamp else gain
+        wavelength /= 2
+    result = []
+    fast: list[Floats] = []
+    slow: list[Floats] = []
+    for image in signal:
+        bands = laplacian(image, levels)
+        if not fast:
+            fast, slow = [b.copy() for b in bands], [b.copy() for b in bands]
+        else:
+            fast = [(1 - r[0]) * y + r[0] * x for x, y in zip(bands, fast, strict=True)]
+            slow = [(1 - r[1]) * y + r[1] * x for x, y in zip(bands, slow, strict=True)]
+        amplified = [g * (a - b) for g, a, b in zip(gains, fast, slow, strict=True)]
+        change = collapse(amplified)
+        if colour:
+            change = change * [1, chroma, chroma]
+        result.append(image + change)
+    out = np.stack(result)
+    out = out @ np.linalg.inv(RGB_TO_YIQ).T if colour else out
+    return np.clip(np.rint(out), 0, 255).astype(np.uint8)
+
+
+def assert_nearly_equal(a: NDArray[np.uint8], b: NDArray[np.uint8], share: float = 3e-4) -> None:
+    """At most one gray level apart, in at most ``share`` of the bytes: float32 against float64."""
+    assert a.shape == b.shape
+    difference = np.abs(a.astype(int) - b)
+    assert difference.max() <= 1
+    assert (difference > 0).mean() <= share
+
+
+@pytest.mark.parametrize("size", [(64, 56), (61, 43), (40, 80), (23, 31)])
+@pytest.mark.parametrize("chroma", [0.0, 0.1, 1.0])
+def test_equals_the_literal_method_in_colour(size: tuple[int, int], chroma: float) -> None:
+    frames = moving_face(*size)
+    r = (0.4, 0.05)
+    ours = magnify(frames, 100, 10, per_frame_r=r, chroma=chroma)
+    assert_nearly_equal(ours, literal_magnify(frames, 10, r, chroma))
+    assert np.abs(ours.astype(int) - frames).mean() > 0.3
+
+
+@pytest.mark.parametrize("alpha", [0.5, 5.0, 40.0])
+def test_equals_the_literal_method_in_gray(alpha: float) -> None:
+    frames = moving_face(57, 49, colour=False)
+    fast, slow = (1 - math.exp(-2 * math.pi * hz / 100) for hz in (10.0, 0.5))
+    ours = magnify(frames, 100, alpha)
+    assert_nearly_equal(ours, literal_magnify(frames, alpha, (fast, slow), 0.1))
+
+
+def test_equals_the_literal_method_with_negative_gains() -> None:
+    frames = moving_face(64, 56)
+    ours = magnify(
+        frames, 100, 10, per_frame_r=(0.4, 0.05), cutoff_wavelength=80, clamp_gains=False
+    )
+    literal = literal_magnify(frames, 10, (0.4, 0.05), 0.1, cutoff_wavelength=80, clamp=False)
+    assert_nearly_equal(ours, literal)
+    assert (band_gains(64, 56, 10, cutoff_wavelength=80, clamp_gains=False) < 0).any()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temporal": "ideal", "band_hz": (5, 30)},
+        {"temporal": "butterworth", "order": 1},
+        {"temporal": "butterworth", "order": 3},
+        {"temporal": "onset"},
+        {"temporal": "iir"},
+    ],
+)
+def test_filters_every_band_with_the_stated_matrix(options: dict[str, Any]) -> None:
+    frames = moving_face(45, 38, colour=False)
+    kind, order = options["temporal"], options.get("order", 1)
+    matrix = temporal_filter(kind, 100, 12, options.get("band_hz", (0.5, 10)), order=order)
+    levels = pyramid_levels(45, 38)
+    gains = band_gains(45, 38, 10)
+    bands = [laplacian(frame.astype(float), levels) for frame in frames]
+    filtered = [np.tensordot(matrix, np.stack(level), 1) for level in zip(*bands, strict=True)]
+    change = [collapse([g * f[t] for g, f in zip(gains, filtered, strict=True)]) for t in range(12)]
+    literal = np.clip(np.rint(frames + np.stack(change)), 0, 255).astype(np.uint8)
+    assert_nearly_equal(magnify(frames, 100, 10, **options), literal)
+
+
+def test_long_clips_are_filtered_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = moving_face(40, 32, n_frames=24)
+    for options in ({"temporal": "ideal"}, {"temporal": "butterworth", "order": 2}):
+        short = magnify(frames, 100, 10, **options)  # type: ignore[arg-type]
+        monkeypatch.setattr("memaa_lib.magnification.LONGEST_MATRIX", 5)
+        monkeypatch.setattr("memaa_lib.magnification.PIXELS_AT_ONCE", 77)
+        assert_nearly_equal(magnify(frames, 100, 10, **options), short)  # type: ignore[arg-type]
+        monkeypatch.undo()
+
+
+# ---------------------------------------------------------------------------------------- gains
+
+
+@pytest.mark.parametrize(
+    ("size", "alpha", "expected"),
+    [
+        ((170, 140), 5, [0, 1.44, 4.88, 5, 5, 0]),
+        ((170, 140), 10, [0, 4.31, 10, 10, 10, 0]),
+        ((170, 140), 15, [0, 7.18, 15, 15, 15, 0]),
+        ((224, 224), 5, [0, 0.47, 2.95, 5, 5, 5, 0]),
+        ((224, 224), 10, [0, 2.54, 7.07, 10, 10, 10, 0]),
+    ],
+)
+def test_gains_follow_the_published_schedule(
+    size: tuple[int, int], alpha: float, expected: list[float]
+) -> None:
+    np.testing.assert_allclose(band_gains(*size, alpha), expected, atol=0.006)
+
+
+@given(
+    height=st.integers(10, 700),
+    width=st.integers(10, 700),
+    alpha=st.floats(0, 200),
+    wavelength=st.floats(0.5, 500),
+)
+@settings(deadline=None, derandomize=True, max_examples=60)
+def test_gains_lie_between_zero_and_alpha_and_grow_with_coarseness(
+    height: int, width: int, alpha: float, wavelength: float
+) -> None:
+    gains = band_gains(height, width, alpha, cutoff_wavelength=wavelength)
+    assert len(gains) == pyramid_levels(height, width) >= 3
+    assert gains[0] == gains[-1] == 0
+    assert (gains >= 0).all() and (gains <= alpha).all()
+    assert (np.diff(gains[:-1]) >= 0).all()
+
+
+# ---------------------------------------------------------------------------------------- filters
+
+
+@pytest.mark.parametrize("kind", TEMPORAL_FILTERS)
+@pytest.mark.parametrize("n_frames", [1, 2, 11, 70])
+def test_no_filter_passes_what_stands_still(kind: Any, n_frames: int) -> None:
+    matrix = temporal_filter(kind, 100, n_frames)
+    assert matrix.shape == (n_frames, n_frames)
+    np.testing.assert_allclose(matrix.sum(axis=1), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["iir", "butterworth", "onset"])
+def test_recursive_filters_look_only_back_and_start_with_zero(kind: Any) -> None:
+    matrix = temporal_filter(kind, 100, 20, order=2 if kind == "butterworth" else 1)
+    assert (np.triu(matrix, 1) == 0).all()
+    np.testing.assert_allclose(matrix[0], 0, atol=1e-12)
+
+
+def test_iir_answers_a_step_with_two_exponentials() -> None:
+    step = np.r_[np.zeros(3), np.ones(30)]
+    response = temporal_filter("iir", 200, 33, (0.5, 10)) @ step
+    n = np.arange(1, 31)
+    expected = np.exp(-2 * np.pi * 0.5 / 200 * n) - np.exp(-2 * np.pi * 10 / 200 * n)
+    np.testing.assert_allclose(response[3:], expected, atol=1e-12)
+    np.testing.assert_allclose(response[:3], 0, atol=1e-15)
+
+
+def test_onset_filter_is_a_low_pass_minus_the_first_frame() -> None:
+    signal = np.random.default_rng(0).normal(size=40) + 7
+    smooth = [signal[0]]
+    r = 1 - math.exp(-2 * math.pi * 10 / 200)
+    for value in signal[1:]:
+        smooth.append((1 - r) * smooth[-1] + r * value)
+    response = temporal_filter("onset", 200, 40, (0.5, 10)) @ signal
+    np.testing.assert_allclose(response, np.array(smooth) - signal[0], atol=1e-12)
+
+
+def test_ideal_filter_keeps_exactly_the_bins_of_its_band() -> None:
+    matrix = temporal_filter("ideal", 100, 50, (4, 10))
+    np.testing.assert_allclose(matrix @ matrix, matrix, atol=1e-12)
+    np.testing.assert_allclose(matrix, matrix.T, atol=1e-12)
+    t = np.arange(50) / 100
+    for hz, gain in ((0, 0), (2, 0), (4, 0), (6, 1), (8, 1), (10, 0), (50, 0)):
+        wave = np.cos(2 * np.pi * hz * t)
+        np.testing.assert_allclose(matrix @ wave, gain * wave, atol=1e-12)
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_butterworth_has_the_magnitude_of_its_two_low_passes(order: int) -> None:
+    import scipy.signal
+
+    n, fps, hz = 2000, 100.0, 3.0
+    t = np.arange(n) / fps
+    response = temporal_filter("butterworth", fps, n, (0.5, 10), order=order) @ np.sin(
+        2 * np.pi * hz * t
+    )
+    tail = slice(n // 2, None)
+    design = np.column_stack([np.cos(2 * np.pi * hz * t[tail]), np.sin(2 * np.pi * hz * t[tail])])
+    measured = np.linalg.norm(np.linalg.lstsq(design, response[tail])[0])
+    fast, slow = (
+        scipy.signal.freqz(*scipy.signal.butter(order, f, fs=fps), [hz], fs=fps)[1]
+        for f in (10, 0.5)
+    )
+    assert measured == pytest.approx(abs(fast - slow)[0], rel=1e-4)
+
+
+# ------------------------------------------------------------------------- the cancellation theorem
+
+
+@given(
+    n_frames=st.integers(3, 90),
+    low=st.floats(0, 20),
+    width=st.floats(0.5, 30),
+    seed=st.integers(0, 99),
+    alpha=st.floats(0, 100),
+)
+@settings(deadline=None, derandomize=True, max_examples=40)
+def test_nothing_of_an_ideal_filter_survives_the_mean(
+    n_frames: int, low: float, width: float, seed: int, alpha: float
+) -> None:
+    movement = np.random.default_rng(seed).uniform(0.5, 2, n_frames)
+    survives = surviving_magnification(
+        "ideal", 100, n_frames, (low, low + width), alpha, movement=movement
+    )
+    assert survives == pytest.approx(1, abs=1e-9)
+
+
+def test_the_mean_of_an_ideally_magnified_clip_is_the_mean_of_the_clip() -> None:
+    frames = moving_face(48, 40, n_frames=40)
+    frames = (96 + frames // 4).astype(np.uint8)  # far from black and white: nothing is clipped
+    means = magnify(frames, 100, [0, 5, 15], temporal="ideal", band_hz=(2, 20)).mean(axis=1)
+    for mean in means[1:]:  # what is left is the rounding of 40 frames
+        assert np.abs(mean - means[0]).max() < 0.4
+        assert np.abs(mean - means[0]).mean() < 0.05
+    recursive = magnify(frames, 100, [0, 15]).mean(axis=1)
+    assert np.abs(recursive[1] - recursive[0]).max() > 1
+
+
+@pytest.mark.parametrize(
+    ("fps", "n_frames", "temporal", "options", "mean_gain"),
+    [
+        (100, 11, "iir", {"per_frame_r": (0.4, 0.05)}, 0.67),
+        (200, 70, "iir", {"per_frame_r": (0.4, 0.05)}, 0.20),
+        (100, 34, "iir", {}, 0.59),
+        (200, 70, "iir", {}, 0.58),
+        (200, 126, "iir", {}, 0.39),
+        (100, 11, "onset", {}, 0.96),
+        (100, 20, "onset", {}, 0.99),
+    ],
+)
+def test_surviving_magnification_of_an_expression(
+    fps: float, n_frames: int, temporal: Any, options: dict[str, Any], mean_gain: float
+) -> None:
+    survives = surviving_magnification(temporal, fps, n_frames, alpha=10, **options)
+    assert survives == pytest.approx(1 + 10 * mean_gain, abs=0.06)
+
+
+# --------------------------------------------------------------------------------- a drifting grating
+
+
+def grating_amplitude(frames: NDArray[np.uint8], wavelength: float, hz: float, fps: float) -> float:
+    """Amplitude (px) of the grating's movement at ``hz``, from the phase of its fundamental."""
+    columns = np.arange(frames.shape[2])[120:-120]  # away from the mirrored edges
+    rows = frames[:, :, 120:-120].mean(axis=1)
+    wave = np.exp(-2j * np.pi * columns / wavelength) * np.hanning(len(columns))
+    position = np.unwrap(np.angle((rows - rows[0].mean()) @ wave)) * wavelength / (2 * np.pi)
+    t = np.arange(len(frames)) / fps
+    tail = slice(len(frames) // 2, None)
+    phases = 2 * np.pi * hz * t[tail]
+    design = np.column_stack([np.cos(phases), np.sin(phases), np.ones(len(phases))])
+    return float(np.linalg.norm(np.linalg.lstsq(design, position[tail])[0][:2]))
+
+
+def binomial(omega: float) -> float:
+    """Transfer function of the pyramid's filter (1 4 6 4 1) / 16."""
+    return math.cos(omega / 2) ** 4
+
+
+def predicted_magnification(
+    wavelength: float, gains: Floats, r: tuple[float, float], hz: float, fps: float
+) -> float:
+    """``|1 + sum of gain x transfer of band x response of filter|`` in closed form."""
+    omega = 2 * math.pi / wavelength
+    spatial = 0.0
+    for level, gain in enumerate(gains):
+        to_level = math.prod(binomial(2**j * omega) ** 2 for j in range(level))
+        spatial += gain * to_level * (1 - binomial(2**level * omega) ** 2)
+    z = np.exp(2j * np.pi * hz / fps)
+    fast, slow = (one / (1 - (1 - one) / z) for one in r)
+    return float(abs(1 + spatial * (fast - slow)))
+
+
+@pytest.mark.parametrize("wavelength", [16, 24, 40])
+@pytest.mark.parametrize("alpha", [5.0, 10.0])
+def test_a_drifting_grating_is_magnified_as_predicted(wavelength: float, alpha: float) -> None:
+    fps, hz, n_frames, height, width = 100.0, 4.0, 100, 128, 480
+    rng = np.random.default_rng(0)
+    movement = 0.06 * np.sin(2 * np.pi * hz * np.arange(n_frames) / fps)
+    phase = 2 * np.pi * (np.arange(width)[None] - movement[:, None]) / wavelength
+    clean = 128 + 50 * np.sin(phase)[:, None, :]
+    dither = rng.uniform(-0.5, 0.5, (n_frames, height, width))
+    frames = np.rint(clean + dither).astype(np.uint8)
+    r = (1 - math.exp(-2 * math.pi * 10 / fps), 1 - math.exp(-2 * math.pi * 0.5 / fps))
+    measured = grating_amplitude(magnify(frames, fps, alpha), wavelength, hz, fps)
+    before = grating_amplitude(frames, wavelength, hz, fps)
+    assert before == pytest.approx(0.06, rel=0.01)
+    gains = band_gains(height, width, alpha)
+    predicted = predicted_magnification(wavelength, gains, r, hz, fps)
+    assert measured / before == pytest.approx(predicted, rel=0.03)
+    assert predicted > 1 + alpha / 8
+
+
+# ---------------------------------------------------------------------------------------- invariants
+
+
+def test_alpha_zero_is_the_identity() -> None:
+    frames = moving_face()
+    for clamp in (True, False):
+        assert (magnify(frames, 100, 0, clamp_gains=clamp) == frames).all()
+
+
+@pytest.mark.parametrize("colour", [True, False])
+@pytest.mark.parametrize("temporal", ["iir", "ideal"])
+def test_several_alphas_are_each_alone(colour: bool, temporal: Any) -> None:
+    frames = moving_face(colour=colour)
+    alphas = [0.0, 5.0, 15.0]
+    together = magnify(frames, 100, alphas, temporal=temporal, band_hz=(0.5, 20))
+    for alpha, one in zip(alphas, together, strict=True):
+        alone = magnify(frames, 100, alpha, temporal=temporal, band_hz=(0.5, 20))
+        assert (alone == one).all()
+
+
+@pytest.mark.parametrize("chroma", [0.0, 0.3, 1.0])
+def test_gray_is_colour_with_equal_channels(chroma: float) -> None:
+    gray = moving_face(colour=False)
+    colour = np.repeat(gray[..., None], 3, axis=-1)
+    expected = np.repeat(magnify(gray, 100, 10)[..., None], 3, axis=-1)
+    assert_nearly_equal(magnify(colour, 100, 10, chroma=chroma), expected)
+
+
+@given(
+    height=st.integers(16, 48),
+    width=st.integers(16, 48),
+    n_frames=st.integers(2, 6),
+    shift=st.integers(-40, 40),
+    seed=st.integers(0, 999),
+)
+@settings(deadline=None, derandomize=True, max_examples=25)
+def test_brightness_and_axes_do_not_matter(
+    height: int, width: int, n_frames: int, shift: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    frames = rng.integers(118, 138, (n_frames, height, width), dtype=np.uint8)
+    magnified = magnify(frames, 100, 4)
+    shifted = magnify((frames.astype(int) + shift).astype(np.uint8), 100, 4)
+    assert np.abs(shifted.astype(int) - shift - magnified).max() <= 1
+    turned = magnify(np.ascontiguousarray(frames.swapaxes(1, 2)), 100, 4)
+    assert np.abs(turned.swapaxes(1, 2).astype(int) - magnified).max() <= 1
+
+
+@pytest.mark.parametrize("temporal", TEMPORAL_FILTERS)
+def test_what_stands_still_stays(temporal: Any) -> None:
+    frames = np.repeat(moving_face(n_frames=1), 20, axis=0)
+    assert (magnify(frames, 100, 50, temporal=temporal) == frames).all()
+
+
+def test_the_input_is_not_changed_and_may_be_strided() -> None:
+    frames = moving_face()
+    before = frames.copy()
+    flipped = magnify(frames[:, ::-1, ::-1], 100, 10)
+    assert (frames == before).all()
+    assert (flipped == magnify(np.ascontiguousarray(frames[:, ::-1, ::-1]), 100, 10)).all()
+
+
+# ---------------------------------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    ("frames", "options", "words"),
+    [
+        (moving_face(n_frames=1), {}, "one frame"),
+        (np.zeros((5, 9, 40), np.uint8), {}, "too small for the pyramid"),
+        (moving_face(), {"temporal": "ideal", "band_hz": (0.4, 3)}, "no frequency of 12 frames"),
+        (moving_face(), {"cutoff_wavelength": 1e6}, "every band has gain 0"),
+    ],
+)
+def test_warns_when_nothing_is_magnified(
+    frames: NDArray[np.uint8], options: dict[str, Any], words: str
+) -> None:
+    with pytest.warns(UserWarning, match=words):
+        result = magnify(frames, 100, 10, **options)
+    assert (result == frames).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"fps": 0}, "fps is 0"),
+        ({"fps": math.nan}, "fps is nan"),
+        ({"alpha": -1}, "alpha is -1"),
+        ({"alpha": math.nan}, "alpha is nan"),
+        ({"alpha": [5, math.inf]}, "alpha is inf"),
+        ({"alpha": []}, "empty sequence"),
+        ({"alpha": None}, "alpha is None"),
+        ({"band_hz": (10, 0.5)}, "band_hz"),
+        ({"band_hz": (1, 2, 3)}, "band_hz"),
+        ({"band_hz": 5}, "band_hz"),
+        ({"band_hz": (0.5, math.inf)}, "band_hz"),
+        ({"temporal": "fir"}, "expected one of iir"),
+        ({"temporal": "butterworth", "band_hz": (0.5, 60)}, "below 50.0 Hz"),
+        ({"temporal": "butterworth", "order": 0}, "order is 0"),
+        ({"temporal": "ideal", "per_frame_r": (0.4, 0.05)}, "per_frame_r is for"),
+        ({"per_frame_r": (0.05, 0.4)}, "slow < fast"),
+        ({"cutoff_wavelength": 0}, "cutoff_wavelength is 0"),
+        ({"chroma": 1.5}, "chroma is 1.5"),
+        ({"exaggeration": -1}, "exaggeration is -1"),
+        ({"frames": np.zeros((3, 20, 20), np.float32)}, "expected uint8 frames"),
+        ({"frames": np.zeros((0, 20, 20), np.uint8)}, "at least one frame"),
+        ({"frames": np.zeros((20, 20), np.uint8)}, "expected uint8 frames"),
+    ],
+)
+def test_refuses_wrong_input(changes: dict[str, Any], words: str) -> None:
+    call: dict[str, Any] = {"frames": moving_face(), "fps": 100, "alpha": 10}
+    with pytest.raises(InputError, match=words):
+        magnify(**(call | changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n_frames": 0},
+        {"n_frames": 2},
+        {"movement": np.zeros(10)},
+        {"movement": np.ones(9)},
+        {"alpha": -1},
+    ],
+)
+def test_surviving_magnification_refuses_wrong_input(changes: dict[str, Any]) -> None:
+    call: dict[str, Any] = {"temporal": "iir", "fps": 100, "n_frames": 10}
+    with pytest.raises(InputError):
+        surviving_magnification(**(call | changes))
+
+
+def test_parameter_checks() -> None:
+    check_number("x", np.float32(2), at_least=2, at_most=2)
+    for value, options in ((3, {"at_most": 2}), (0, {"above": 0}), (None, {}), (math.inf, {})):
+        with pytest.raises(InputError, match="expected a finite number"):
+            check_number("x", value, **options)  # type: ignore[arg-type]
+    check_count("n", np.int64(1))
+    for wrong in (0, -1, 2.0, True, "3"):
+        with pytest.raises(InputError, match="whole number"):
+            check_count("n", wrong)  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------------------------------- psnr
+
+
+def test_psnr_equals_scikit_image_and_the_closed_form() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 256, (2, 3, 20, 20, 3), dtype=np.uint8)
+    assert psnr(a, b) == pytest.approx(peak_signal_noise_ratio(a, b))
+    assert psnr(np.full((1, 4, 4), 10, np.uint8), np.full((1, 4, 4), 13, np.uint8)) == (
+        pytest.approx(20 * math.log10(255 / 3))
+    )
+    assert psnr(a, a) == math.inf
+
+
+def test_psnr_falls_with_alpha() -> None:
+    frames = moving_face()
+    values = [psnr(frames, one) for one in magnify(frames, 100, [1, 5, 10, 20])]
+    assert values == sorted(values, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (np.zeros((2, 4, 4), np.uint8), np.zeros((3, 4, 4), np.uint8)),
+        (np.zeros((2, 4, 4)), np.zeros((2, 4, 4))),
+        (np.zeros((0, 4, 4), np.uint8), np.zeros((0, 4, 4), np.uint8)),
+    ],
+)
+def test_psnr_refuses_wrong_input(a: Any, b: Any) -> None:
+    with pytest.raises(InputError):
+        psnr(a, b)

@@ -1,0 +1,436 @@
+"""Training of ResNet-34: settings, starting weights, determinism, resets."""
+
+import hashlib
+import math
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, fields, replace
+
+import numpy as np
+import pytest
+
+from memaa_lib import network, paper
+from memaa_lib.network import PROFILES, Pretraining, TrainingProfile, profile_named
+from memaa_lib.storage import InputError
+
+torch = pytest.importorskip("torch")
+
+TINY = TrainingProfile(
+    name="tiny",
+    image_size=32,
+    initialisation="scratch",
+    batch_size=4,
+    epochs=2,
+    precision="float32",
+    learning_rate=1e-2,
+)
+
+
+@pytest.fixture(scope="module")
+def start():
+    return network.scratch_weights(0)
+
+
+def images(count=10, size=32, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, size, size, 3), np.uint8)
+
+
+def trained(profile, start, seed=0, data_seed=0, **options):
+    inputs = network.network_inputs(images(seed=data_seed), profile, start)
+    labels = np.arange(len(inputs)) % 3
+    return network.train(inputs, labels, profile, start, seed=seed, **options)
+
+
+# --------------------------------------------------------------------------------- profiles
+
+
+def test_paper_profile_is_table_1():
+    printed = paper.table(1).iloc[0]
+    profile = PROFILES["paper"]
+    assert profile.learning_rate == printed["Learning rate"]
+    assert profile.momentum == printed["Momentum"]
+    assert profile.weight_decay == printed["Weight Decay"]
+    assert profile.optimizer == printed["Optimizer"].lower()
+
+
+def test_paper_profile_is_sections_3_1_1_and_3_5():
+    stated = {setting.name: setting.value for setting in paper.SETTINGS}
+    profile = PROFILES["paper"]
+    assert profile.image_size == stated["input size (px)"]
+    assert profile.batch_size == stated["mini-batch size"]
+    assert profile.halve_every == stated["epochs between halvings of the learning rate"]
+    assert profile.train_alphas == paper.TRAINING_ALPHAS
+    assert profile.test_alpha == paper.TEST_ALPHA
+    assert (profile.trainable, profile.schedule, profile.class_weights) == (
+        "all",
+        "halving",
+        "none",
+    )
+
+
+def test_profiles_cannot_be_changed_in_place():
+    with pytest.raises(FrozenInstanceError):
+        PROFILES["paper"].epochs = 1  # type: ignore[misc]
+    assert {profile.name for profile in PROFILES.values()} == set(PROFILES)
+
+
+def test_every_field_of_a_profile_is_explained():
+    for field in fields(TrainingProfile):
+        assert field.name in TrainingProfile.__doc__
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 0}, "epochs must be a whole number"),
+        ({"epochs": 2.5}, "epochs must be a whole number"),
+        ({"batch_size": 1}, "batch_size"),
+        ({"image_size": 16}, "image_size"),
+        ({"learning_rate": math.nan}, "learning_rate"),
+        ({"learning_rate": 0.0}, "learning_rate must be above 0"),
+        ({"weight_decay": -1.0}, "weight_decay"),
+        ({"flip_probability": 1.5}, "flip_probability"),
+        ({"initialisation": "vgg"}, "one of imagenet, pretrained, scratch"),
+        ({"optimizer": "adam"}, "one of sgd, adamw"),
+        ({"train_alphas": ()}, "train_alphas"),
+        ({"train_alphas": (5.0, -1.0)}, "train_alphas"),
+        ({"trainable": "fc"}, "when training from scratch"),
+    ],
+)
+def test_impossible_fields_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        replace(TINY, **changes)
+
+
+def test_profiles_by_name():
+    assert profile_named("laptop") is PROFILES["laptop"]
+    assert profile_named(TINY, epochs=3).epochs == 3
+    with pytest.raises(InputError, match="choose one of paper, laptop"):
+        profile_named("desktop")
+    with pytest.raises(InputError, match="no field 'rate'"):
+        profile_named("paper", rate=1)
+
+
+def test_importing_the_module_does_not_import_torch():
+    code = "import sys, memaa_lib.network; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# ------------------------------------------------------------------------------ the network
+
+
+def test_resnet34_has_the_layers_of_the_cited_paper(start):
+    convolutions = [v for name, v in start.items() if v.ndim == 4 and "downsample" not in name]
+    assert len(convolutions) + 1 == 34  # and the output layer
+    assert tuple(start["fc.weight"].shape) == (3, 512)
+    learned = [n for n in start if "running" not in n and "num_batches" not in n]
+    assert sum(start[name].numel() for name in learned) == 21_286_211
+
+
+def test_scratch_weights_follow_the_seed_and_leave_torch_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    one = network.weights_digest(network.scratch_weights(1))
+    assert torch.equal(torch.rand(3), expected)
+    assert one == network.weights_digest(network.scratch_weights(1))
+    assert one != network.weights_digest(network.scratch_weights(2))
+
+
+def test_digest_sees_names_values_and_shapes():
+    a = {"x": torch.zeros(4)}
+    others = [{"y": torch.zeros(4)}, {"x": torch.ones(4)}, {"x": torch.zeros(2, 2)}]
+    digests = {network.weights_digest(state) for state in [a, *others]}
+    assert len(digests) == 4
+
+
+# -------------------------------------------------------------------------------- training
+
+
+def test_training_twice_in_one_process_gives_the_same_weights(start):
+    before = network.weights_digest(start)
+    first = trained(TINY, start)
+    trained(TINY, start, data_seed=1)  # something else in between must leave no trace
+    again = trained(TINY, start)
+    assert first.digest == again.digest
+    assert first.losses == again.losses
+    assert network.weights_digest(start) == before
+
+
+def test_seed_changes_the_weights(start):
+    assert trained(TINY, start, seed=1).digest != trained(TINY, start, seed=2).digest
+
+
+def test_training_moves_every_weight_and_statistic(start):
+    result = trained(TINY, start)
+    assert all(not torch.equal(result.state[name], start[name]) for name in start)
+
+
+def test_training_learns_a_plain_difference(start):
+    labels = np.arange(18) % 3
+    avatars = images(18)
+    for code in range(3):
+        avatars[labels == code, :, :, code] |= 192  # each class has a colour of its own
+    profile = replace(TINY, epochs=6, batch_size=6)
+    inputs = network.network_inputs(avatars, profile, start)
+    result = network.train(inputs, labels, profile, start)
+    assert result.losses[-1] < result.losses[0]
+    outputs = network.predict(inputs, profile, result.state)
+    assert outputs.shape == (18, 3)
+    assert np.mean(outputs.argmax(axis=1) == labels) > 0.9
+
+
+@pytest.mark.parametrize("trainable", ["layer4", "fc"])
+def test_frozen_layers_stay_as_they_were(start, trainable):
+    profile = replace(
+        TINY, initialisation="pretrained", trainable=trainable, freeze_batch_norm=True
+    )
+    result = trained(profile, start)
+    changed = {name for name in start if not torch.equal(result.state[name], start[name])}
+    assert changed
+    assert all(name.startswith((trainable, "fc")) for name in changed)
+    assert not any("running" in name for name in changed)
+
+
+@pytest.mark.parametrize("trainable", ["layer4", "fc"])
+def test_precomputed_features_give_the_outputs_of_the_whole_network(start, trainable):
+    whole = TINY
+    part = replace(TINY, initialisation="pretrained", trainable=trainable)
+    expected = network.predict(network.network_inputs(images(), whole, start), whole, start)
+    found = network.predict(network.network_inputs(images(), part, start), part, start)
+    assert found == pytest.approx(expected, abs=2e-2 * np.abs(expected).max())
+
+
+def test_second_view_is_the_mirror_image(start):
+    profile = replace(TINY, initialisation="pretrained", trainable="fc")
+    avatars = images()
+    views = network.network_inputs(avatars, profile, start)
+    mirrored = network.network_inputs(avatars[:, :, ::-1], profile, start)
+    assert np.array_equal(views[:, 1], mirrored[:, 0])
+
+
+def test_features_of_a_clip_do_not_depend_on_the_others(start):
+    profile = replace(TINY, initialisation="pretrained", trainable="layer4")
+    avatars = images(6)
+    garbage = avatars.copy()
+    garbage[3:] = 255 - garbage[3:]
+    one = network.network_inputs(avatars, profile, start)
+    two = network.network_inputs(garbage, profile, start)
+    assert np.array_equal(one[:3], two[:3])
+
+
+def test_flips_mirror_images(start):
+    never = network.network_inputs(images(), TINY, start)
+    mirrored = never[..., ::-1].copy()
+    labels = np.arange(10) % 3
+    always = replace(TINY, flip_probability=1.0)
+    no_flips = replace(TINY, flip_probability=0.0)
+    one = network.train(never, labels, always, start)
+    two = network.train(mirrored, labels, no_flips, start)
+    assert one.digest == two.digest
+
+
+def test_gray_pictures_of_gray_images_are_the_images(start):
+    gray = images()
+    gray[...] = gray[..., :1]
+    inputs = network.network_inputs(gray, TINY, start)
+    data, chosen = torch.from_numpy(inputs), torch.arange(10)
+    profile = replace(TINY, gray_probability=1.0, flip_probability=0.0)
+    batch = network._augmented(data, chosen, profile, torch.Generator().manual_seed(0))
+    assert torch.equal(batch, network._normalise(data[:, 0]))
+
+
+def test_shifts_move_the_whole_batch_and_repeat_the_border(start):
+    inputs = network.network_inputs(images(), TINY, start)
+    data, chosen = torch.from_numpy(inputs), torch.arange(10)
+    profile = replace(TINY, shift_px=3, flip_probability=0.0)
+    plain = network._normalise(data[:, 0])
+    shifts = set()
+    for seed in range(20):
+        batch = network._augmented(data, chosen, profile, torch.Generator().manual_seed(seed))
+        assert batch.shape == plain.shape
+        found = [
+            (down, right)
+            for down in range(-3, 4)
+            for right in range(-3, 4)
+            if torch.equal(
+                batch[..., 8:24, 8:24],
+                plain[..., 8 + down : 24 + down, 8 + right : 24 + right],
+            )
+        ]
+        shifts.update(found)
+        assert len(found) == 1
+    assert len(shifts) > 10
+
+
+def test_learning_rate_halves_every_five_epochs():
+    profile = PROFILES["paper"]
+    parameter = torch.nn.Linear(1, 1)
+    optimizer = network._optimizer(parameter, profile)
+    schedule = network._schedule(optimizer, profile, batches_per_epoch=3)
+    rates = []
+    for _ in range(12):
+        rates.append(optimizer.param_groups[0]["lr"])
+        for _ in range(3):
+            optimizer.step()
+            schedule.step()
+    assert rates == [1e-3] * 5 + [5e-4] * 5 + [2.5e-4] * 2
+
+
+def test_last_batch_is_kept_dropped_or_left_out():
+    order = torch.arange(9)
+    sizes = lambda profile: [len(batch) for batch in network._batches(order, profile)]  # noqa: E731
+    assert sizes(replace(TINY, batch_size=6)) == [6, 3]
+    assert sizes(replace(TINY, batch_size=6, drop_last=True)) == [6]
+    assert sizes(replace(TINY, batch_size=4)) == [4, 4]  # one image has no batch statistics
+    assert sizes(replace(TINY, batch_size=128, drop_last=True)) == [9]
+
+
+def test_balanced_class_weights_make_classes_count_alike():
+    target = torch.tensor([0] * 6 + [1] * 3 + [2])
+    weights = network._class_weights(target, replace(TINY, class_weights="balanced"))
+    totals = [float(weights[c]) * int((target == c).sum()) for c in range(3)]
+    assert totals == pytest.approx([10 / 3] * 3)
+    assert network._class_weights(target, TINY) is None
+    absent = network._class_weights(target[:9], replace(TINY, class_weights="balanced"))
+    assert absent[2] == 0
+
+
+def test_mixed_precision_stays_close(start):
+    mixed = trained(replace(TINY, precision="bfloat16"), start)
+    full = trained(TINY, start)
+    assert mixed.losses[0] == pytest.approx(full.losses[0], rel=0.15)
+    assert mixed.digest != full.digest
+
+
+def test_training_leaves_the_thread_count_alone(start):
+    before = torch.get_num_threads()
+    trained(replace(TINY, epochs=1), start)
+    assert torch.get_num_threads() == before
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_unusable_training_data_are_refused(start):
+    inputs = network.network_inputs(images(), TINY, start)
+    with pytest.raises(InputError, match="10 images and 3 labels"):
+        network.train(inputs, np.arange(3), TINY, start)
+    with pytest.raises(InputError, match="two images or more"):
+        network.train(inputs[:1], np.arange(1), TINY, start)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((2, 32, 32, 3), np.float32),
+        np.zeros((2, 32, 40, 3), np.uint8),
+        np.zeros((2, 32, 32), np.uint8),
+    ],
+)
+def test_wrong_images_are_refused(wrong):
+    with pytest.raises(InputError, match="avatars must be"):
+        network.resize_avatars(wrong, 32)
+
+
+def test_resizing_by_halves_is_the_mean_of_four():
+    large = images(2, 64)
+    mean = large.reshape(2, 32, 2, 32, 2, 3).mean(axis=(2, 4))
+    assert np.abs(network.resize_avatars(large, 32) - mean).max() <= 0.5
+
+
+# ---------------------------------------------------------------------------------- weights
+
+
+def test_weights_files_are_named_by_their_hash(tmp_path, start):
+    path = network.write_weights(start, tmp_path, "net")
+    assert path.name == f"net-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.pth"
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    assert network.weights_digest(network.read_weights(path)) == network.weights_digest(start)
+
+
+def test_damaged_missing_and_unnamed_weights_are_refused(tmp_path, start):
+    path = network.write_weights(start, tmp_path, "net")
+    unnamed = tmp_path / "net.pth"
+    unnamed.write_bytes(path.read_bytes())
+    with pytest.raises(InputError, match="8 digits"):
+        network.read_weights(unnamed)
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(InputError, match="do not match"):
+        network.read_weights(path)
+    with pytest.raises(InputError, match="no such weights file"):
+        network.read_weights(tmp_path / "none-00000000.pth")
+
+
+def test_imagenet_weights_must_be_those_of_torchvision(tmp_path):
+    other = tmp_path / "resnet34-12345678.pth"
+    with pytest.raises(InputError, match=network.IMAGENET_FILE):
+        network.imagenet_weights(other)
+    fake = tmp_path / network.IMAGENET_FILE
+    fake.write_bytes(b"not weights")
+    with pytest.raises(InputError, match="do not match"):
+        network.imagenet_weights(fake)
+
+
+def test_imagenet_hash_is_the_one_torchvision_publishes():
+    from torchvision.models import ResNet34_Weights
+
+    assert ResNet34_Weights.IMAGENET1K_V1.url.endswith("/" + network.IMAGENET_FILE)
+
+
+def test_missing_network_is_said_plainly(tmp_path, monkeypatch):
+    def offline(*_args, **_kwargs):
+        raise OSError("no network")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    with pytest.raises(InputError, match="cannot be had"):
+        network.imagenet_weights()
+
+
+def test_starting_weights_by_profile(tmp_path, start):
+    path = network.write_weights(start, tmp_path, "resnet34-further-test")
+    pretrained = replace(TINY, initialisation="pretrained")
+    found = network.starting_weights(pretrained, weights=path)
+    assert path.name in found.name
+    assert found.digest == network.weights_digest(start)
+    assert network.starting_weights(TINY).name == "scratch"
+    with pytest.raises(InputError, match="leave the weights file out"):
+        network.starting_weights(TINY, weights=path)
+    other = network.write_weights({"fc.weight": torch.zeros(3, 4)}, tmp_path, "other")
+    with pytest.raises(InputError, match="not the weights of a ResNet-34"):
+        network.starting_weights(pretrained, weights=other)
+
+
+# ----------------------------------------------------------------------------- pre-training
+
+
+@pytest.mark.parametrize(
+    "changes", [{"identities": 0}, {"clips_per_class": 1.5}, {"seconds": (0.5, 0.2)}]
+)
+def test_impossible_pretraining_is_refused(changes):
+    with pytest.raises(InputError, match="pre-training"):
+        Pretraining(**changes)
+
+
+@pytest.mark.slow
+def test_pretraining_is_cached_resumed_and_the_same_with_two_processes(tmp_path):
+    settings = Pretraining(
+        identities=2, clips_per_class=1, seconds=(0.1, 0.12), training=replace(TINY, epochs=1)
+    )
+    serial = network.pretraining_set(settings, n_jobs=1, cache=tmp_path / "a")
+    parallel = network.pretraining_set(settings, n_jobs=2, cache=tmp_path / "b")
+    assert np.array_equal(serial[0], parallel[0])
+    assert serial[0].shape == (6, 3, 32, 32, 3)
+    kept = sorted((tmp_path / "a").glob("*.npz"))
+    stamps = [path.stat().st_mtime_ns for path in kept]
+    kept[1].unlink()
+    again = network.pretraining_set(settings, n_jobs=1, cache=tmp_path / "a")
+    assert np.array_equal(serial[0], again[0])
+    assert kept[0].stat().st_mtime_ns == stamps[0]
+    path = network.pretrained_weights(settings, n_jobs=1, cache=tmp_path / "a")
+    stamp = path.stat().st_mtime_ns
+    assert network.pretrained_weights(settings, cache=tmp_path / "a") == path
+    assert path.stat().st_mtime_ns == stamp
+    other = network.pretrained_weights(settings, n_jobs=1, cache=tmp_path / "b")
+    assert other.name == path.name

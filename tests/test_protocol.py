@@ -1,0 +1,438 @@
+"""Folds, what may reach training, and the running of folds."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memaa_lib import metrics, network, protocol
+from memaa_lib.network import TrainingProfile
+from memaa_lib.protocol import Fold
+from memaa_lib.storage import InputError
+
+pytest.importorskip("torch")
+
+ALPHAS = (0.0, 5.0, 10.0, 15.0)
+TINY = TrainingProfile(
+    name="tiny",
+    image_size=32,
+    initialisation="scratch",
+    batch_size=8,
+    epochs=1,
+    precision="float32",
+    learning_rate=1e-2,
+)
+relaxed = settings(deadline=None, derandomize=True, max_examples=40)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shallow_network():
+    """One block a stage instead of ResNet-34's 3, 4, 6, 3: the same code, a quarter of the work."""
+    from torchvision.models.resnet import BasicBlock, ResNet
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "_resnet34", lambda: ResNet(BasicBlock, [1, 1, 1, 1], num_classes=3))
+        network._network.cache_clear()
+        yield
+    network._network.cache_clear()
+
+
+def make_index(subjects_of, clips=3):
+    rows = [
+        (dataset, subject, f"{subject}_{clip}", ("negative", "positive", "surprise")[clip % 3])
+        for dataset, subjects in subjects_of.items()
+        for subject in subjects
+        for clip in range(clips)
+    ]
+    return pd.DataFrame(rows, columns=list(protocol.INDEX_COLUMNS))
+
+
+@pytest.fixture(scope="module")
+def index():
+    return make_index({"smic": ("01", "02"), "samm": ("01", "06")}, clips=2)
+
+
+@pytest.fixture(scope="module")
+def avatars(index):
+    shape = (len(index), len(ALPHAS), 32, 32, 3)
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def run(avatars, index, folder, folds=None, **options):
+    folds = protocol.leave_one_subject_out(index) if folds is None else folds
+    options = {"n_jobs": 1, "profile": TINY, **options}
+    return protocol.evaluate(avatars, ALPHAS, index, folds, out=folder, **options)
+
+
+# ------------------------------------------------------------------------------------ folds
+
+indices = st.lists(
+    st.tuples(st.sampled_from(("smic", "casme2", "samm")), st.integers(1, 6), st.integers(0, 2)),
+    min_size=4,
+    max_size=40,
+).map(
+    lambda rows: pd.DataFrame(
+        [(d, f"{s:03d}", f"c{i}", c) for i, (d, s, c) in enumerate(rows)],
+        columns=list(protocol.INDEX_COLUMNS),
+    )
+)
+
+
+def assert_partition(index, folds):
+    keys = protocol.subject_keys(index)
+    tested = np.concatenate([fold.test for fold in folds])
+    assert sorted(tested) == list(range(len(index)))
+    for fold in folds:
+        assert not set(keys[fold.train]) & set(keys[fold.test])
+        assert sorted([*fold.train, *fold.test]) == list(range(len(index)))
+    protocol.check_folds(index, folds)
+
+
+@relaxed
+@given(indices)
+def test_leaving_subjects_out_tests_each_clip_once_and_shares_no_subject(index):
+    subjects = len(set(protocol.subject_keys(index)))
+    if subjects < 2:
+        with pytest.raises(InputError, match="only subject"):
+            protocol.leave_one_subject_out(index)
+        return
+    folds = protocol.leave_one_subject_out(index)
+    assert len(folds) == subjects
+    assert_partition(index, folds)
+
+
+@relaxed
+@given(indices, st.integers(2, 5), st.integers(0, 3))
+def test_grouped_folds_test_each_clip_once_and_share_no_subject(index, k, seed):
+    if k > len(set(protocol.subject_keys(index))):
+        with pytest.raises(InputError, match="number of subjects"):
+            protocol.grouped_k_fold(index, k, seed)
+        return
+    folds = protocol.grouped_k_fold(index, k, seed)
+    assert len(folds) == k
+    assert_partition(index, folds)
+
+
+def test_grouped_folds_are_balanced_where_subjects_allow_it():
+    index = make_index({"smic": [f"{i:02d}" for i in range(20)]}, clips=6)
+    for fold in protocol.grouped_k_fold(index, 5):
+        assert index.iloc[fold.test]["label"].value_counts().tolist() == [8, 8, 8]
+
+
+def test_grouped_folds_follow_the_seed():
+    index = make_index({"smic": [f"{i:02d}" for i in range(20)]})
+    members = [
+        [fold.test.tolist() for fold in protocol.grouped_k_fold(index, 5, seed)]
+        for seed in (0, 0, 1)
+    ]
+    assert members[0] == members[1] != members[2]
+
+
+def test_equal_ids_of_different_data_sets_are_different_subjects(index):
+    names = [fold.name for fold in protocol.leave_one_subject_out(index)]
+    assert names == ["samm/01", "samm/06", "smic/01", "smic/02"]
+
+
+def test_cross_dataset_fold_trains_on_one_set_and_tests_on_the_other(index):
+    (fold,) = protocol.cross_dataset(index, "smic", "samm")
+    assert set(index.iloc[fold.train]["dataset"]) == {"smic"}
+    assert set(index.iloc[fold.test]["dataset"]) == {"samm"}
+    assert len(fold.train) + len(fold.test) == len(index)
+
+
+@pytest.mark.parametrize(("train", "test"), [("smic", "casme2"), ("smic", "smic")])
+def test_impossible_cross_dataset_pairs_are_refused(index, train, test):
+    with pytest.raises(InputError, match="data set"):
+        protocol.cross_dataset(index, train, test)
+
+
+@pytest.mark.parametrize("k", [1, 0, 5, 2.0, True])
+def test_impossible_numbers_of_folds_are_refused(index, k):
+    with pytest.raises(InputError, match="number of subjects"):
+        protocol.grouped_k_fold(index, k)
+
+
+def test_protocols_by_name(index):
+    assert len(protocol.make_folds(index, "loso")) == 4
+    assert len(protocol.make_folds(index, "kfold", k=2)) == 2
+    assert [f.name for f in protocol.make_folds(index, "cross", train="samm")] == ["samm to smic"]
+    with pytest.raises(InputError, match="unknown protocol"):
+        protocol.make_folds(index, "holdout")
+
+
+def test_index_without_the_columns_is_refused(index):
+    with pytest.raises(InputError, match="column subject missing"):
+        protocol.leave_one_subject_out(index.drop(columns="subject"))
+    with pytest.raises(InputError, match="no clips"):
+        protocol.leave_one_subject_out(index.iloc[:0])
+
+
+@pytest.mark.parametrize(
+    ("folds", "message"),
+    [
+        ([], "no folds"),
+        ([Fold("a", np.array([0]), np.array([1]))], "subject smic/01 is in training and in test"),
+        ([Fold("a", np.array([], int), np.array([1]))], "nothing to train on"),
+        ([Fold("a", np.array([0]), np.array([99]))], "outside the index"),
+        (
+            [Fold("a", np.array([2]), np.array([0])), Fold("a", np.array([2]), np.array([1]))],
+            "same name",
+        ),
+        (
+            [Fold("a", np.array([2]), np.array([0])), Fold("b", np.array([2]), np.array([0]))],
+            "tested in two folds",
+        ),
+    ],
+)
+def test_wrong_folds_are_refused(index, folds, message):
+    with pytest.raises(InputError, match=message):
+        protocol.check_folds(index, folds)
+
+
+# ------------------------------------------------------------------------------------- leaks
+
+
+def weights_of(results):
+    return results.folds.set_index("fold")["weights_digest"].to_dict()
+
+
+def garble(avatars, rows):
+    garbage = avatars.copy()
+    garbage[rows] = np.random.default_rng(9).integers(0, 256, garbage[rows].shape, np.uint8)
+    return garbage
+
+
+@pytest.mark.parametrize("trainable", ["all", "layer4", "fc"])
+def test_no_byte_of_a_test_subject_reaches_its_training(
+    avatars, index, tmp_path, trainable, weights
+):
+    profile = replace(TINY, trainable=trainable, initialisation="pretrained")
+    fold = protocol.leave_one_subject_out(index)[0]
+    one = run(avatars, index, tmp_path / "a", [fold], profile=profile, weights=weights)
+    garbage = garble(avatars, fold.test)
+    two = run(garbage, index, tmp_path / "b", [fold], profile=profile, weights=weights)
+    assert weights_of(one) == weights_of(two)
+    changed = garble(avatars, fold.train[:1])
+    three = run(changed, index, tmp_path / "c", [fold], profile=profile, weights=weights)
+    assert weights_of(one) != weights_of(three)  # the test can fail
+
+
+def test_labels_of_the_test_clips_reach_neither_training_nor_prediction(avatars, index, tmp_path):
+    fold = protocol.leave_one_subject_out(index)[0]
+    wrong = index.copy()
+    wrong.loc[fold.test, "label"] = "surprise"
+    one = run(avatars, index, tmp_path / "a", [fold])
+    two = run(avatars, wrong, tmp_path / "b", [fold])
+    assert weights_of(one) == weights_of(two)
+    assert one.predictions["prediction"].equals(two.predictions["prediction"])
+
+
+def test_unused_amplifications_do_not_matter(avatars, index, tmp_path):
+    fold = protocol.leave_one_subject_out(index)[0]
+    garbage = avatars.copy()
+    garbage[:, 0] = 0  # alpha 0 is in no list of the profile
+    one = run(avatars, index, tmp_path / "a", [fold])
+    two = run(garbage, index, tmp_path / "b", [fold])
+    assert one.digest == two.digest
+
+
+def test_early_stopping_on_the_test_clips_is_labelled_and_never_scores_less(
+    avatars, index, tmp_path
+):
+    profile = replace(TINY, epochs=3)
+    folds = protocol.leave_one_subject_out(index)[:2]
+    honest = run(avatars, index, tmp_path, folds, profile=profile)
+    leaking = run(avatars, index, tmp_path, folds, profile=profile, leak="early-stopping")
+    assert honest.leak is None
+    assert leaking.leak == leaking.scores().attrs["leak"] == "early-stopping"
+    assert (leaking.folds["leak"] == "early-stopping").all()
+    assert leaking.folds["epoch"].between(1, 3).all()
+    assert weights_of(honest) == weights_of(leaking)
+    hits = [(r.predictions["label"] == r.predictions["prediction"]) for r in (honest, leaking)]
+    by_fold = [hit.groupby(honest.predictions["fold"]).mean() for hit in hits]
+    assert (by_fold[1] >= by_fold[0]).all()
+
+
+def test_unknown_leak_is_refused(avatars, index, tmp_path):
+    with pytest.raises(InputError, match="unknown leak"):
+        run(avatars, index, tmp_path, leak="everything")
+
+
+# ----------------------------------------------------------------------------------- running
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
+    return network.write_weights(network.scratch_weights(0), folder, "start")
+
+
+@pytest.fixture(scope="module")
+def serial(avatars, index, tmp_path_factory):
+    return run(avatars, index, tmp_path_factory.mktemp("serial"))
+
+
+def test_every_clip_is_predicted_in_the_fold_that_leaves_its_subject_out(serial, index):
+    assert serial.complete
+    table = serial.predictions
+    assert table["clip"].tolist() == index["clip"].tolist()
+    assert (table["fold"] == table["dataset"] + "/" + table["subject"]).all()
+    assert serial.scores().loc["all", "clips"] == len(index)
+
+
+def test_result_files_are_small_plain_and_tell_what_was_run(serial):
+    files = sorted(serial.folder.iterdir())
+    assert len(files) == 4
+    result = json.loads(files[0].read_text())
+    assert result["fold"] == "samm/01"
+    assert result["profile"] == "tiny"
+    assert result["trained_images"] == 6 * 3  # six clips, three amplifications
+    assert len(result["predictions"]) == 2
+    assert files[0].stat().st_size < 2000
+
+
+def test_finished_folds_are_kept_and_missing_ones_made_again(
+    serial, avatars, index, monkeypatch, tmp_path
+):
+    for file in serial.folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    files = sorted(tmp_path.iterdir())
+    files[1].unlink()
+    files[2].write_text("{ cut off")
+    called = []
+    original = protocol.run_fold
+
+    def counting(inputs, start, task):
+        called.append(task.fold.name)
+        return original(inputs, start, task)
+
+    monkeypatch.setattr(protocol, "run_fold", counting)
+    again = run(avatars, index, tmp_path)
+    assert called == ["samm/06", "smic/01"]
+    assert again.digest == serial.digest
+
+
+def test_a_killed_run_resumes_to_the_same_digest(serial, avatars, index, monkeypatch, tmp_path):
+    original = protocol.run_fold
+
+    def killed_in_the_third_fold(inputs, start, task):
+        if task.fold.name == "smic/01":
+            raise KeyboardInterrupt
+        return original(inputs, start, task)
+
+    monkeypatch.setattr(protocol, "run_fold", killed_in_the_third_fold)
+    with pytest.raises(KeyboardInterrupt):
+        run(avatars, index, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+    monkeypatch.setattr(protocol, "run_fold", original)
+    assert run(avatars, index, tmp_path).digest == serial.digest
+
+
+def test_order_of_folds_does_not_matter(serial, avatars, index, tmp_path):
+    names = [fold.name for fold in protocol.leave_one_subject_out(index)]
+    last = run(avatars, index, tmp_path, protocol.leave_one_subject_out(index)[:1:-1])
+    assert weights_of(last) == {name: weights_of(serial)[name] for name in names[2:]}
+    assert run(avatars, index, tmp_path).digest == serial.digest
+
+
+def test_seed_data_and_settings_change_the_file_names(serial, avatars, index, tmp_path):
+    folds = protocol.leave_one_subject_out(index)[:1]
+    names = set()
+    for changed in (
+        {},
+        {"seed": 1},
+        {"profile": replace(TINY, learning_rate=1e-3)},
+        {"profile": replace(TINY, initialisation="pretrained"), "weights": None},
+    ):
+        if "weights" in changed:
+            path = network.write_weights(network.scratch_weights(3), tmp_path / "w", "start")
+            changed = {**changed, "weights": path}
+        results = run(avatars, index, tmp_path / "out", folds, **changed)
+        names.add(results.folds.loc[0, "fingerprint"])
+    results = run(garble(avatars, [0]), index, tmp_path / "out", folds)
+    names.add(results.folds.loc[0, "fingerprint"])
+    assert len(names) == 5
+
+
+@pytest.fixture
+def whole_network(shallow_network, monkeypatch):
+    """The real depth again: other processes do not know of the shallow network."""
+    from torchvision.models import resnet34
+
+    monkeypatch.setattr(network, "_resnet34", lambda: resnet34(num_classes=3))
+    network._network.cache_clear()
+    yield
+    network._network.cache_clear()
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_same_digest(whole_network, avatars, index, tmp_path):
+    one = run(avatars, index, tmp_path / "one", n_jobs=1)
+    two = run(avatars, index, tmp_path / "two", n_jobs=2)
+    assert one.digest == two.digest
+    assert one.predictions.equals(two.predictions)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_dask_gives_the_same_digest(whole_network, avatars, index, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    folds = protocol.leave_one_subject_out(index)[:2]
+    one = run(avatars, index, tmp_path / "one", folds)
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        address = cluster.scheduler_address
+        two = run(avatars, index, tmp_path / "two", folds, cluster=address)
+    assert two.digest == one.digest
+
+
+def test_time_limit_stops_between_folds_and_the_run_goes_on_later(
+    serial, avatars, index, monkeypatch, tmp_path
+):
+    clock = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(protocol.time, "monotonic", lambda: next(clock))
+    stopped = run(avatars, index, tmp_path, time_limit=25)
+    assert not stopped.complete
+    assert 0 < len(stopped.folds) < 4
+    assert set(stopped.predictions["fold"]) == set(stopped.folds["fold"])
+    finished = run(avatars, index, tmp_path)
+    assert finished.complete
+    assert finished.digest == serial.digest
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"profile": "desktop"}, "unknown profile"),
+        ({"n_jobs": 0}, "n_jobs"),
+        ({"time_limit": 0}, "time_limit"),
+        ({"profile": replace(TINY, test_alpha=20.0)}, "alpha 20"),
+        ({"cluster": "localhost"}, "tcp://"),
+    ],
+)
+def test_wrong_options_are_refused(avatars, index, tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        run(avatars, index, tmp_path, **options)
+
+
+def test_avatars_must_fit_the_index(avatars, index, tmp_path):
+    with pytest.raises(InputError, match=r"\(8, 4, S, S, 3\)"):
+        run(avatars[:-1], index, tmp_path)
+
+
+def test_wrong_label_is_refused(avatars, index, tmp_path):
+    wrong = index.copy()
+    wrong.loc[3, "label"] = "others"
+    with pytest.raises(InputError, match="'others'"):
+        run(avatars, wrong, tmp_path)
+
+
+def test_results_are_scored_like_any_predictions(serial, tmp_path):
+    metrics.write_megc_log(serial.predictions, tmp_path / "log.txt")
+    scores = metrics.score_file(tmp_path / "log.txt", resamples=50)
+    assert scores.loc["all", "uf1"] == serial.scores().loc["all", "uf1"]
