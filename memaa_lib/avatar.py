@@ -8,7 +8,7 @@ clips, in parallel and with a cache on disk.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 from memaa_lib.clips import Clip, check_frames, list_frames, read_image, to_gray, write_image
 from memaa_lib.magnification import TemporalFilter, as_alphas, check_count, magnify
 from memaa_lib.registration import (
+    Box,
     Points,
     crop_window,
+    find_face,
     find_landmarks,
     is_uncropped,
     register,
@@ -189,10 +191,10 @@ def clip_to_avatar(
     """
     settings = settings or AvatarSettings()
     alphas = as_alphas(alpha)
-    frames, positions = _frames_and_landmarks(clip, settings, landmarks)
+    frames, positions, box = _prepared(clip, settings, landmarks)
     if settings.sequence == "align_first":
         if positions is None:
-            positions = find_landmarks(frames, whole_image=True, name=_name(clip))
+            positions = find_landmarks(frames, box=box)
         frames = register(frames, positions, points=settings.points, smooth=settings.smooth)
     magnified = magnify(
         frames,
@@ -207,7 +209,7 @@ def clip_to_avatar(
         exaggeration=settings.exaggeration,
         clamp_gains=settings.clamp_gains,
     )
-    avatars = np.stack([_average(one, positions, settings, _name(clip)) for one in magnified])
+    avatars = np.stack([_average(one, positions, box, settings) for one in magnified])
     return avatars[0] if np.ndim(alpha) == 0 else avatars
 
 
@@ -322,7 +324,7 @@ def _cached_avatars(
     cv2.setNumThreads(1)
     try:
         kept = folder / _clip_fingerprint(row, settings)
-        files = {alpha: kept / f"alpha-{alpha:g}.png" for alpha in alphas}
+        files = {alpha: kept / f"alpha-{float(alpha)}.png" for alpha in alphas}
         missing = [alpha for alpha in dict.fromkeys(alphas) if not files[alpha].is_file()]
         if missing:
             given = load_truth_landmarks(row) if settings.landmarks == "given" else None
@@ -340,46 +342,45 @@ def _clip_fingerprint(row: Mapping[str, Any], settings: AvatarSettings) -> str:
     files = [path] if path.is_file() else list_frames(path)
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     part = [str(row[column]) for column in ("onset", "offset", "fps")]
-    return fingerprint(CODE_VERSION, path, stats, part, replace(settings))
+    return fingerprint(CODE_VERSION, path, stats, part, settings)
 
 
-def _frames_and_landmarks(
+def _prepared(
     clip: Clip, settings: AvatarSettings, landmarks: NDArray[np.floating] | None
-) -> tuple[NDArray[np.uint8], NDArray[np.floating] | None]:
-    """Cropped frames, and landmarks in them where they are not left to the magnified frames."""
+) -> tuple[NDArray[np.uint8], NDArray[np.floating] | None, Box | None]:
+    """Return cropped frames, landmarks in them if they are settled already, the face's box."""
+    name, box = _name(clip), None
     if settings.landmarks == "given":
         if landmarks is None:
             raise InputError(
-                f"{_name(clip)}: settings.landmarks is 'given' but no landmarks were; pass them "
-                "or choose 'magnified' or 'original'"
+                f"{name}: settings.landmarks is 'given' but no landmarks were; pass them or choose "
+                "'magnified' or 'original'"
             )
         if len(landmarks) != clip.n_frames:
-            raise InputError(
-                f"{_name(clip)}: {clip.n_frames} frames but landmarks of {len(landmarks)}"
-            )
-    elif settings.landmarks == "original":
-        landmarks = find_landmarks(clip.frames, whole_image=True, name=_name(clip))
+            raise InputError(f"{name}: {clip.n_frames} frames but landmarks of {len(landmarks)}")
+        first = landmarks[0]
     else:
-        landmarks = None
-    if settings.crop == "never":
-        return clip.frames, landmarks
-    first = (
-        find_landmarks(clip.frames[:1], whole_image=True, name=_name(clip))
-        if landmarks is None
-        else landmarks
-    )[0]
-    if not is_uncropped(clip.frames, first):
-        return clip.frames, landmarks
+        box = find_face(clip.frames, whole_image=True, name=name)
+        n_needed = clip.n_frames if settings.landmarks == "original" else 1
+        found = find_landmarks(clip.frames[:n_needed], box=box)
+        first = found[0]
+        landmarks = found if settings.landmarks == "original" else None
+    if settings.crop == "never" or not is_uncropped(clip.frames, first):
+        return clip.frames, landmarks, box
     left, top, right, bottom = crop_window(clip.frames, first)
     frames = np.ascontiguousarray(clip.frames[:, top:bottom, left:right])
-    return frames, None if landmarks is None else landmarks - np.array([left, top])
+    if landmarks is not None:
+        landmarks = landmarks - np.array([left, top])
+    if box is not None:
+        box = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
+    return frames, landmarks, box
 
 
 def _average(
     frames: NDArray[np.uint8],
     landmarks: NDArray[np.floating] | None,
+    box: Box | None,
     settings: AvatarSettings,
-    name: str,
 ) -> NDArray[np.uint8]:
     """Remove frames, align what is left, average."""
     keep = np.ones(len(frames), bool)
@@ -389,11 +390,8 @@ def _average(
         # the first frame stays the reference even where it is not kept itself
         used = np.unique(np.concatenate([[0], np.flatnonzero(keep)]))
         frames, keep = frames[used], keep[used]
-        if landmarks is None:
-            landmarks = find_landmarks(frames, whole_image=True, name=name)
-        else:
-            landmarks = landmarks[used]
-        frames = register(frames, landmarks, points=settings.points, smooth=settings.smooth)
+        found = find_landmarks(frames, box=box) if landmarks is None else landmarks[used]
+        frames = register(frames, found, points=settings.points, smooth=settings.smooth)
     return emotion_avatar(frames, keep, settings.size)
 
 

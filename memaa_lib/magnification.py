@@ -11,6 +11,7 @@ filter decides more than all others together, see :func:`surviving_magnification
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -429,7 +430,7 @@ def as_alphas(alpha: float | Sequence[float]) -> list[float]:
     >>> as_alphas(10), as_alphas((0, 5))
     ([10], [0, 5])
     """
-    alphas: list[float] = list(alpha) if isinstance(alpha, (Sequence, np.ndarray)) else [alpha]  # type: ignore[arg-type]
+    alphas: list[float] = list(alpha) if isinstance(alpha, (Sequence, np.ndarray)) else [alpha]
     if not len(alphas):
         raise InputError("alpha is an empty sequence, expected at least one number")
     for one in alphas:
@@ -523,11 +524,11 @@ class _Filter:
 
     def stream(self, signal: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
         """Filter flat frames one by one (first-order recursions only)."""
-        fast = np.empty(0)
-        for now in signal:
-            if not fast.size:
-                before, fast, slow = now.copy(), now.copy(), now.copy()
-                coefficients = np.array([(b[0], b[1], a[1]) for b, a in self.low_passes], now.dtype)
+        remaining = iter(signal)
+        first = next(remaining)
+        before, fast, slow = first.copy(), first.copy(), first.copy()
+        coefficients = np.array([(b[0], b[1], a[1]) for b, a in self.low_passes], first.dtype)
+        for now in itertools.chain([first], remaining):
             band = np.empty_like(now)
             recursion_step(now, before, fast, slow, coefficients, band)
             yield band

@@ -104,10 +104,14 @@ class TrainingProfile:
     flip_probability
         Chance of mirroring a training avatar left to right. The paper says "randomly flipped":
         one half, left to right, is assumed.
-    shift_px
-        Largest random shift of a training batch in px, both axes. The paper mentions none: 0.
+    shift_px, rotation_degrees, zoom
+        Largest random shift (px, both axes), turn (either way) and change of size (share) of a
+        training avatar. The paper mentions none of them: 0.
+    contrast
+        Largest random change of a training avatar's contrast (share) and of its brightness (share
+        of the same size of the range). The paper mentions none: 0.
     gray_probability
-        Chance of taking the colour out of a training batch. The paper mentions none: 0.
+        Chance of taking the colour out of a training avatar. The paper mentions none: 0.
     label_smoothing
         Share of the target spread over all classes. The paper mentions none: 0.
     precision
@@ -146,7 +150,10 @@ class TrainingProfile:
     trainable: str = "all"
     freeze_batch_norm: bool = False
     flip_probability: float = 0.5
-    shift_px: int = 0
+    shift_px: float = 0.0
+    rotation_degrees: float = 0.0
+    zoom: float = 0.0
+    contrast: float = 0.0
     gray_probability: float = 0.0
     label_smoothing: float = 0.0
     precision: str = "bfloat16"
@@ -158,16 +165,28 @@ class TrainingProfile:
             ("batch_size", 2),
             ("halve_every", 1),
             ("epochs", 1),
-            ("shift_px", 0),
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 self._refuse(name, f"a whole number >= {least}")
-        for name in ("learning_rate", "momentum", "weight_decay", "test_alpha"):
+        for name in (
+            "learning_rate",
+            "momentum",
+            "weight_decay",
+            "test_alpha",
+            "shift_px",
+            "rotation_degrees",
+        ):
             value = getattr(self, name)
             if not math.isfinite(value) or value < 0:
                 self._refuse(name, "a number >= 0")
-        for name in ("flip_probability", "gray_probability", "label_smoothing"):
+        for name in (
+            "flip_probability",
+            "gray_probability",
+            "label_smoothing",
+            "zoom",
+            "contrast",
+        ):
             if not 0 <= getattr(self, name) <= 1:
                 self._refuse(name, "between 0 and 1")
         for name, allowed in _CHOICES.items():
@@ -181,8 +200,14 @@ class TrainingProfile:
             self._refuse("learning_rate", "above 0")
         if self.trainable != "all" and self.initialisation == "scratch":
             self._refuse("trainable", "all when training from scratch")
-        if self.trainable != "all" and (self.shift_px or self.gray_probability):
-            self._refuse("trainable", "all when shift_px or gray_probability is used")
+        if self.trainable != "all" and self.varies_images:
+            self._refuse("trainable", "all when training avatars are varied other than by flips")
+
+    @property
+    def varies_images(self) -> bool:
+        """Whether training avatars are varied other than by flips."""
+        varied = (self.shift_px, self.rotation_degrees, self.zoom, self.contrast)
+        return any(varied) or self.gray_probability > 0
 
     def _refuse(self, name: str, wanted: str) -> None:
         """Raise the error of a field that is out of range."""
@@ -731,7 +756,7 @@ def _batches(order: torch.Tensor, profile: TrainingProfile) -> list[torch.Tensor
 def _augmented(
     data: torch.Tensor, chosen: torch.Tensor, profile: TrainingProfile, generator: torch.Generator
 ) -> torch.Tensor:
-    """Return a batch, randomly mirrored, shifted and grayed."""
+    """Return a batch, randomly mirrored and varied as the profile says."""
     import torch
 
     mirrored = torch.rand(len(chosen), generator=generator) < profile.flip_probability
@@ -740,20 +765,53 @@ def _augmented(
         return _as_network_input(data[places, mirrored.long()])
     batch = data[places, 0]
     batch = torch.where(mirrored.view(-1, 1, 1, 1), batch.flip(-1), batch)
-    if profile.gray_probability and _chance(generator) < profile.gray_probability:
-        weights = torch.tensor((0.299, 0.587, 0.114), device=batch.device).view(1, 3, 1, 1)
-        gray = (batch.float() * weights).sum(1, keepdim=True).round().to(torch.uint8)
-        batch = gray.expand(-1, 3, -1, -1)
-    batch = _as_network_input(batch)
-    if profile.shift_px:
-        reach = profile.shift_px
-        down, right = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
-        batch = torch.nn.functional.pad(batch, (reach, reach, reach, reach), mode="replicate")
-        side = profile.image_size
-        batch = batch[
-            ..., reach + down : reach + down + side, reach + right : reach + right + side
-        ].contiguous(memory_format=torch.channels_last)
-    return batch
+    if not profile.varies_images:
+        return _as_network_input(batch)
+    varied = _moved(_recoloured(batch.float(), profile, generator), profile, generator)
+    return _normalise(varied)
+
+
+def _uniform(count: int, reach: float, generator: torch.Generator) -> torch.Tensor:
+    """Draw numbers between ``-reach`` and ``reach``."""
+    import torch
+
+    return (2 * torch.rand(count, generator=generator) - 1) * reach
+
+
+def _recoloured(
+    batch: torch.Tensor, profile: TrainingProfile, generator: torch.Generator
+) -> torch.Tensor:
+    """Take the colour out of some images, change contrast and brightness of all."""
+    import torch
+
+    count = len(batch)
+    gray = torch.rand(count, generator=generator) < profile.gray_probability
+    weights = torch.tensor((0.299, 0.587, 0.114), device=batch.device).view(1, 3, 1, 1)
+    without_colour = (batch * weights).sum(1, keepdim=True).expand(-1, 3, -1, -1)
+    batch = torch.where(gray.to(batch.device).view(-1, 1, 1, 1), without_colour, batch)
+    gain = 1 + _uniform(count, profile.contrast, generator).to(batch.device).view(-1, 1, 1, 1)
+    offset = _uniform(count, 127.5 * profile.contrast, generator).to(batch.device)
+    return ((batch - 127.5) * gain + 127.5 + offset.view(-1, 1, 1, 1)).clamp(0, 255)
+
+
+def _moved(
+    batch: torch.Tensor, profile: TrainingProfile, generator: torch.Generator
+) -> torch.Tensor:
+    """Turn, zoom and shift each image; what comes in from outside repeats the border."""
+    import torch
+
+    count, side = len(batch), batch.shape[-1]
+    angle = torch.deg2rad(_uniform(count, profile.rotation_degrees, generator))
+    scale = 1 + _uniform(count, profile.zoom, generator)
+    shift = _uniform(2 * count, 2 * profile.shift_px / side, generator).view(count, 2, 1)
+    cosine, sine = scale * torch.cos(angle), scale * torch.sin(angle)
+    turn = torch.stack([cosine, -sine, sine, cosine], dim=1).view(count, 2, 2)
+    grid = torch.nn.functional.affine_grid(
+        torch.cat([turn, shift], dim=2).to(batch.device), list(batch.shape), align_corners=False
+    )
+    return torch.nn.functional.grid_sample(
+        batch, grid, mode="bilinear", padding_mode="border", align_corners=False
+    )
 
 
 def _as_network_input(batch: torch.Tensor) -> torch.Tensor:
@@ -761,13 +819,6 @@ def _as_network_input(batch: torch.Tensor) -> torch.Tensor:
     import torch
 
     return _normalise(batch) if batch.dtype == torch.uint8 else batch.float()
-
-
-def _chance(generator: torch.Generator) -> float:
-    """Draw a number between 0 and 1."""
-    import torch
-
-    return float(torch.rand((), generator=generator))
 
 
 def _class_weights(target: torch.Tensor, profile: TrainingProfile) -> torch.Tensor | None:
@@ -899,7 +950,7 @@ class Pretraining:
         batch_size=32,
         schedule="one-cycle",
         epochs=12,
-        shift_px=3,
+        shift_px=3.0,
     )
 
     def __post_init__(self) -> None:

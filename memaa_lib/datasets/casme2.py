@@ -41,6 +41,13 @@ def read(
     ------
     InputError
         If frames or spreadsheet are missing or unreadable.
+
+    Examples
+    --------
+    >>> from memaa_lib.datasets import find_root  # doctest: +SKIP
+    >>> from memaa_lib.manifests import load_manifest  # doctest: +SKIP
+    >>> len(read(load_manifest("casme2"), find_root("casme2")).records)  # doctest: +SKIP
+    255
     """
     if manifest.annotation is None:
         raise InputError(f"{manifest.name}: the manifest has no annotation; restore it")

@@ -27,6 +27,7 @@ from memaa_lib.storage import InputError, cache_root, progress
 from memaa_lib.synthetic.truth import TRUTH_FOLDER, find_truth_folder, read_truth
 
 _SHOWN_NUMBERS = 6
+_TAIL_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,12 @@ class CheckReport:
         What is known of the release (see the manifest) or meant so in a twin, with the reason.
     n_files
         Frames found.
+
+    Examples
+    --------
+    >>> report = check("smic")  # doctest: +SKIP
+    >>> report.ok, report.counts.found[0]  # doctest: +SKIP
+    (True, 164)
     """
 
     dataset: str
@@ -74,6 +81,26 @@ class CheckReport:
         rows += [{"known": True, **asdict(problem)} for problem in self.known]
         return pd.DataFrame(rows, columns=["known", "kind", "subject", "clip", "message", "file"])
 
+    def to_text(self) -> str:
+        """Return the whole report for reading: counts, problems, then what is known.
+
+        Returns
+        -------
+        str
+        """
+        kind = "synthetic twin" if self.is_twin else "real data"
+        coding = f", coding {self.coding}" if self.coding else ""
+        lines = [
+            f"{self.dataset}: {kind}, {self.variant} frames{coding}, {self.n_files} frames",
+            f"in {self.root}",
+            "",
+            self.counts.to_string(index=False),
+            "",
+            *_listed("problem", self.problems),
+            *_listed("known hole", self.known),
+        ]
+        return "\n".join(lines)
+
     def to_json(self) -> str:
         """Return the whole report as JSON text.
 
@@ -94,6 +121,17 @@ class CheckReport:
             "known": [asdict(problem) for problem in self.known],
         }
         return json.dumps(content, indent=1)
+
+
+def _listed(what: str, problems: tuple[Problem, ...]) -> list[str]:
+    """Return one line a problem below a line with their number."""
+    number = len(problems)
+    return [f"{number or 'no'} {what}{'' if number == 1 else 's'}"] + [
+        f"  {problem.kind}: {'/'.join(filter(None, (problem.subject, problem.clip)))}"
+        f"{': ' if problem.clip or problem.subject else ''}{problem.message}"
+        f"{f' [{problem.file}]' if problem.file else ''}"
+        for problem in problems
+    ]
 
 
 def check(
@@ -192,7 +230,7 @@ def list_datasets() -> pd.DataFrame:
             }
         )
     composite = load_composite()
-    sources = {row["source"].split(",")[0] for row in rows[: len(DATASETS)]}
+    sources = {str(row["source"]).split(",")[0] for row in rows[: len(DATASETS)]}
     rows.append(
         {
             "dataset": "composite",
@@ -354,7 +392,7 @@ def _cut_short(file: str) -> str:
     size = os.path.getsize(file)
     with open(file, "rb") as stream:
         head = stream.read(6)
-        stream.seek(max(size - 32, 0))
+        stream.seek(max(size - _TAIL_BYTES, 0))  # some writers add bytes after the end mark
         tail = stream.read()
     if head[:2] == b"\xff\xd8" and b"\xff\xd9" not in tail:
         return "the JPEG file is cut short"
@@ -388,7 +426,8 @@ def _known_reason(problem: Problem, reading: Reading, truth: dict[str, Any] | No
     key = (problem.kind, problem.subject, problem.clip)
     if truth is not None:
         if problem.kind == "missing clip":
-            return truth["not_rendered"].get(f"{problem.subject}/{problem.clip}")
+            reason = truth["not_rendered"].get(f"{problem.subject}/{problem.clip}")
+            return None if reason is None else str(reason)
         if not truth["defects"]:
             return None  # such a twin has none of the release's holes
     for hole in reading.manifest.known_holes:
@@ -405,7 +444,7 @@ def _is_that_hole(reading: Reading, problem: Problem, frames: int) -> bool:
     record = next(
         r for r in reading.records if (r["subject"], r["clip"]) == (problem.subject, problem.clip)
     )
-    return record["offset"] - record["onset"] + 1 - record["n_frames"] <= frames
+    return bool(record["offset"] - record["onset"] + 1 - record["n_frames"] <= frames)
 
 
 def _missing_from_twin(

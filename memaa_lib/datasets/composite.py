@@ -25,6 +25,10 @@ def exclusion(reading: Reading, record: dict[str, Any]) -> str | None:
     -------
     str or None
         ``None`` if the clip belongs to the composite and its frames are there.
+
+    Examples
+    --------
+    >>> exclusion(reading, reading.records[0])  # doctest: +SKIP
     """
     reason = rule_exclusion(reading, record)
     if reason is None and not record["n_frames"]:
@@ -46,6 +50,14 @@ def rule_exclusion(reading: Reading, record: dict[str, Any]) -> str | None:
     -------
     str or None
         ``None`` if the rule takes it.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from memaa_lib.manifests import load_manifest
+    >>> reading = SimpleNamespace(manifest=load_manifest("casme2"), coding="2014")
+    >>> rule_exclusion(reading, {"label": "negative", "apex": 69, "onset": 69})
+    'the apex is not after the onset'
     """
     rule = reading.manifest.composite
     if record["label"] is None:

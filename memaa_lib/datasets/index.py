@@ -56,6 +56,7 @@ def load_index(
         there. Both give the same clips under ``"megc2019"``.
     variant
         ``"cropped"`` or ``"raw"`` frames; by default the first of the manifest's that is there.
+        In the composite ``"cropped"`` leaves SAMM as it is: it is released uncropped only.
     allow_mixed
         Let the composite hold real sets and synthetic twins together.
 
@@ -413,7 +414,7 @@ def _load_composite(
             folder,
             protocol,
             coding=coding if name == "casme2" else None,
-            variant=variant if variant in load_manifest(name).variants else None,
+            variant=_member_variant(name, variant),
         )
         for name, folder in members.items()
     ]
@@ -424,6 +425,12 @@ def _load_composite(
             "composite: %d clips, expected %d; run memaa data check", len(index), expected
         )
     return index
+
+
+def _member_variant(dataset: str, variant: str | None) -> str | None:
+    """Return the variant to ask of a member: no release of SAMM is cropped, so it stays raw."""
+    twin = load_manifest(dataset).twin
+    return None if variant == "cropped" and twin.default_variant != "cropped" else variant
 
 
 def _is_real(dataset: str, root: Path | str | None) -> bool:

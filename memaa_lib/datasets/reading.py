@@ -47,7 +47,13 @@ INDEX_COLUMNS = {
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong with a release: what kind, in which clip, in words."""
+    """Something wrong with a release: what kind, in which clip, in words.
+
+    Examples
+    --------
+    >>> Problem("missing clip", "s18", "s18_sur_03", "no folder for this clip").kind
+    'missing clip'
+    """
 
     kind: str
     subject: str
@@ -107,6 +113,12 @@ def open_release(
     ------
     InputError
         If there are no frames.
+
+    Examples
+    --------
+    >>> from memaa_lib.datasets import find_root  # doctest: +SKIP
+    >>> from memaa_lib.manifests import load_manifest  # doctest: +SKIP
+    >>> open_release(load_manifest("smic"), find_root("smic"), None, None)  # doctest: +SKIP
     """
     tree = choose_tree(root.path, manifest, variant)
     reading = Reading(manifest, root, tree, coding)
@@ -153,6 +165,15 @@ def read_annotated(
     ------
     InputError
         If frames or spreadsheet are missing or unreadable.
+
+    Examples
+    --------
+    >>> from memaa_lib.datasets import find_root  # doctest: +SKIP
+    >>> from memaa_lib.manifests import load_manifest  # doctest: +SKIP
+    >>> samm = load_manifest("samm")  # doctest: +SKIP
+    >>> root = find_root("samm")  # doctest: +SKIP
+    >>> len(read_annotated(samm, samm.annotation, root, None, None).records)  # doctest: +SKIP
+    159
     """
     reading = open_release(manifest, root, variant, coding)
     file, reading.coding = find_annotation_file(
@@ -235,6 +256,11 @@ def base_record(reading: Reading, subject: str, clip: str) -> dict[str, Any]:
     Returns
     -------
     dict
+
+    Examples
+    --------
+    >>> base_record(reading, "s01", "s01_ne_01")["fps"]  # doctest: +SKIP
+    100.0
     """
     folder = reading.folders.get((subject, clip))
     return {

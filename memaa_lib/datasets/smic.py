@@ -41,6 +41,13 @@ def read(
     ------
     InputError
         If there are no frames, a coding is asked for, or the clips are the long ones of SMIC-E.
+
+    Examples
+    --------
+    >>> from memaa_lib.datasets import find_root  # doctest: +SKIP
+    >>> from memaa_lib.manifests import load_manifest  # doctest: +SKIP
+    >>> len(read(load_manifest("smic"), find_root("smic")).records)  # doctest: +SKIP
+    164
     """
     if coding is not None:
         raise InputError(f"coding {coding!r}: {manifest.name} has no spreadsheet; leave it out")

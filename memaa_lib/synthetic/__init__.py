@@ -1,7 +1,7 @@
 """Synthetic faces that make micro-expressions, with exact ground truth.
 
-`sample_identity` draws a person, `FaceRig` paints the face before a `Camera`, `plan_clip` decides what
-happens and `render_clip` makes the frames:
+`sample_identity` draws a person, `FaceRig` paints the face before a `Camera`, `plan_clip` decides
+what happens and `render_clip` makes the frames:
 
 >>> rig = FaceRig(sample_identity("smic", "s1"), CAMERAS["smic"])  # doctest: +SKIP
 >>> plan = plan_clip(rig, "positive", n_frames=34, apex=15, clip="s1_po_01")  # doctest: +SKIP

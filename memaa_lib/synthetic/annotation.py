@@ -69,6 +69,12 @@ def write_spreadsheets(
     Returns
     -------
     list of pathlib.Path
+
+    Examples
+    --------
+    >>> from memaa_lib.manifests import load_manifest
+    >>> write_spreadsheets(Path("out"), load_manifest("smic"), [], {}, defects=False)
+    []
     """
     if manifest.annotation is None:
         return []

@@ -39,9 +39,7 @@ class Backdrop:
     clothing_alpha: Image
 
 
-def paint_backdrop(
-    identity: Identity, camera: Camera, view: View, surface: Surface
-) -> Backdrop:
+def paint_backdrop(identity: Identity, camera: Camera, view: View, surface: Surface) -> Backdrop:
     """Paint wall and clothing for the whole frame.
 
     Parameters

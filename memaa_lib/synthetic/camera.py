@@ -7,6 +7,7 @@ releases, `smic_raw` and `casme2_raw` for the uncropped ones; `samm` is released
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,14 +67,19 @@ class Camera:
 
     def __post_init__(self) -> None:
         if min(self.height, self.width) < 64:
-            raise InputError(f"camera {self.name!r}: frames must be at least 64 px, got {self.height} x {self.width}")
+            raise InputError(
+                f"camera {self.name!r}: frames must be at least 64 px high and wide, "
+                f"got {self.height} x {self.width}"
+            )
         if not self.fps > 0:
             raise InputError(f"camera {self.name!r}: fps must be above 0, got {self.fps}")
-        if not 0 <= self.noise or not 0 < self.blur_px:
+        if not (self.noise >= 0 and self.blur_px > 0):
             raise InputError(f"camera {self.name!r}: noise must be >= 0 and blur_px > 0")
         top, left, height, width = self.head_window
         if min(top, left) < 0 or top + height > self.height or left + width > self.width:
-            raise InputError(f"camera {self.name!r}: window {self.window} does not fit into the frame")
+            raise InputError(
+                f"camera {self.name!r}: window {self.window} does not fit into the frame"
+            )
 
     @property
     def head_window(self) -> tuple[int, int, int, int]:
@@ -86,14 +92,19 @@ class Camera:
         return (self.height, self.width) if self.gray else (self.height, self.width, 3)
 
 
+_UNCROPPED: dict[str, Any] = {"face_fraction": 0.40, "eye_row": 0.44}
+_SMIC: dict[str, Any] = {"fps": 100, "noise": 1.5, "blur_px": 0.55, "peak_px": (0.45, 1.7)}
+_CASME2: dict[str, Any] = {"fps": 200, "noise": 0.9, "peak_px": (0.7, 3.0)}
+_SAMM: dict[str, Any] = {"fps": 200, "noise": 0.8, "peak_px": (0.5, 2.5), "gray": True}
+
 CAMERAS: dict[str, Camera] = {
     camera.name: camera
     for camera in (
-        Camera("smic", 178, 146, fps=100, noise=1.5, blur_px=0.55, peak_px=(0.45, 1.7)),
-        Camera("casme2", 340, 280, fps=200, noise=0.9, peak_px=(0.7, 3.0)),
-        Camera("samm", 650, 960, fps=200, gray=True, noise=0.8, peak_px=(0.5, 2.5), window=(80, 306, 428, 348), face_fraction=0.40, eye_row=0.44),
-        Camera("smic_raw", 480, 640, fps=100, noise=1.5, blur_px=0.55, peak_px=(0.45, 1.7), window=(70, 212, 266, 216), face_fraction=0.40, eye_row=0.44),
-        Camera("casme2_raw", 480, 640, fps=200, noise=0.9, peak_px=(0.7, 3.0), window=(20, 146, 428, 348), face_fraction=0.40, eye_row=0.44),
+        Camera("smic", 178, 146, **_SMIC),
+        Camera("smic_raw", 480, 640, window=(70, 212, 266, 216), **_SMIC, **_UNCROPPED),
+        Camera("casme2", 340, 280, **_CASME2),
+        Camera("casme2_raw", 480, 640, window=(20, 146, 428, 348), **_CASME2, **_UNCROPPED),
+        Camera("samm", 650, 960, window=(80, 306, 428, 348), **_SAMM, **_UNCROPPED),
     )
 }
 

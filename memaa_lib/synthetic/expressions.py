@@ -1,11 +1,14 @@
-"""Action units (FACS, Ekman and Friesen 1978) as movements of the head mesh, different in each person.
+"""Action units (FACS, Ekman and Friesen 1978) as movements of the head, different in each person.
 
-A movement is a blend of CC0 shape targets. How an action unit looks varies between people: each gets
-a little of its neighbours mixed in, drawn once for a person. Skin folds appear along fixed lines of
+A movement is a blend of shape targets. How an action unit looks varies between people: each gets a
+little of its neighbours mixed in, drawn once for a person. Skin folds appear along fixed lines of
 the average head, deeper in wrinkled faces.
 """
 
 from __future__ import annotations
+
+import itertools
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -63,7 +66,7 @@ _NEIGHBOURS: dict[str, tuple[str, ...]] = {
 _UNSIDED_TARGETS = ("browInnerUp",)
 # The brow targets end abruptly; skin does not: they are averaged over neighbouring vertices.
 _SMOOTHED_UNITS, _SMOOTHING_STEPS = ("AU1", "AU2", "AU4"), 6
-_BLEND_SPREAD, _SIDE_SPREAD, _GAIN_SPREAD = 0.14, 0.03, 0.15
+_BLEND_SPREAD, _SIDE_SPREAD, _GAIN_SPREAD = 0.18, 0.02, 0.15
 _MIDLINE_SOFTNESS_DM = 0.07
 
 ACTION_UNITS: tuple[str, ...] = (
@@ -173,8 +176,17 @@ def _personal_blend(unit: str, rng: np.random.Generator) -> dict[str, float]:
             blend[target] *= float(np.exp(rng.normal(0, 2 * _GAIN_SPREAD)))
     blend[first] *= float(np.exp(rng.normal(0, _GAIN_SPREAD))) if unit != "AU45" else 1.0
     for target in _NEIGHBOURS.get(unit, ()):
-        blend[target] = blend.get(target, 0.0) + float(rng.normal(0, _BLEND_SPREAD))
+        share = float(rng.normal(0, _BLEND_SPREAD)) * _reach(first) / _reach(target)
+        blend[target] = blend.get(target, 0.0) + share
     return blend
+
+
+@lru_cache(maxsize=64)
+def _reach(target: str) -> float:
+    """Largest shift of a shape target in dm."""
+    targets = load_head().targets
+    _, shifts = targets.get(f"au/{target}") or targets[f"au/{target}Left"]
+    return float(np.linalg.norm(shifts, axis=1).max())
 
 
 def fold_slopes(template: Image, px_per_dm: float, identity: Identity) -> dict[int, Image]:
@@ -217,7 +229,7 @@ def fold_slopes(template: Image, px_per_dm: float, identity: Identity) -> dict[i
 def _line_profile(x: Image, y: Image, line: NDArray[np.float64], width: float) -> Image:
     """Gaussian profile around a polyline."""
     nearest = np.full(x.shape, 9.0, np.float32)
-    for (ax, ay), (bx, by) in zip(line[:-1], line[1:], strict=True):
+    for (ax, ay), (bx, by) in itertools.pairwise(line):
         dx, dy = bx - ax, by - ay
         part = np.clip(((x - ax) * dx + (y - ay) * dy) / (dx**2 + dy**2), 0, 1)
         gap = (x - ax - part * dx) ** 2 + (y - ay - part * dy) ** 2

@@ -11,7 +11,7 @@ from memaa_lib.synthetic.camera import CAMERA_DISTANCE_DM
 from memaa_lib.synthetic.head import LEFT_EYE, load_head
 from memaa_lib.synthetic.imaging import Image, blur, draw_lines, fractal_noise, smoothstep
 from memaa_lib.synthetic.lighting import diffuse, half_vector
-from memaa_lib.synthetic.surface import Eyelids, Surface
+from memaa_lib.synthetic.surface import Surface
 
 _LASH = np.array([0.012, 0.009, 0.008], np.float32)
 _SCLERA = np.array([0.62, 0.57, 0.54], np.float32)
@@ -123,7 +123,7 @@ def paint_eyeball(surface: Surface, eye: int) -> Eyeball:
     ball = surface.cage[load_head().eye_vertices(eye)]
     centre = (ball.max(0) + ball.min(0)) / 2
     radius = float((ball.max(0) - ball.min(0))[:2].mean() / 2)
-    lids, reach = surface.eyelids[eye], int(0.09 * px)
+    lids, reach = surface.eyelids[eye], int(0.15 * px)
     top, bottom = int(lids.top.min()) - reach, int(lids.bottom.max()) + reach
     left, right = int(lids.columns[0]) - reach, int(lids.columns[-1]) + reach
     rows, columns = np.mgrid[top:bottom, left:right].astype(np.float32)
@@ -134,7 +134,8 @@ def paint_eyeball(surface: Surface, eye: int) -> Eyeball:
     x, y = (columns - middle[0]) / scale, (middle[1] - rows) / scale
     z = np.sqrt(np.maximum(radius**2 - x**2 - y**2, 1e-5))
     normal = (np.dstack([x, y, z]) / radius).astype(np.float32)
-    gaze = np.array(view.centre) + [0, 0, CAMERA_DISTANCE_DM] - centre
+    gaze = np.array(view.centre) - centre
+    gaze[2] += CAMERA_DISTANCE_DM
     gaze = (gaze / np.linalg.norm(gaze)).astype(np.float32)
 
     inner = _from_inner_corner(columns, lids.columns, eye)

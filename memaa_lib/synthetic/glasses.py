@@ -64,9 +64,10 @@ def paint_glasses(surface: Surface) -> Glasses | None:
         centre = (ball.max(0) + ball.min(0)) / 2
         sign = 1 if eye == LEFT_EYE else -1
         at = surface.to_source(surface.view.project(centre))
-        centres[sign] = at + [sign * 0.02 * px, 0.03 * px]
+        centres[sign] = at + np.array([sign * 0.02 * px, 0.03 * px])
         _stroke(canvas, centres[sign] + outline, thickness)
-        cv2.fillPoly(lenses, [np.round((centres[sign] + outline) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+        edge = np.round((centres[sign] + outline) * 16).astype(np.int32)
+        cv2.fillPoly(lenses, [edge], 255, cv2.LINE_AA, 4)
     inner_left = centres[1] + [-half_width, -0.25 * half_height]
     inner_right = centres[-1] + [half_width, -0.25 * half_height]
     part = np.linspace(0, 1, 15)[:, None]

@@ -164,7 +164,7 @@ def paint_facial_hair(
     thickness = _thickness(surface, np.ones(len(root), int))
     draw_lines(hairs, np.stack(path, 1), rng.uniform(70, 210, len(root)), thickness)
     strength = max(look.beard, look.moustache)
-    base = 0.45 * strength * blur(zone.astype(np.float32), surface.mm(1.0))
+    base = 0.62 * strength * blur(zone.astype(np.float32), surface.mm(1.0))
     strands = strength * _soft(hairs, 0.2 * surface.oversampling) * blur(off_lips, surface.mm(0.4))
     cover = np.clip(1 - (1 - base) * (1 - strands), 0, 0.92) * surface.skin
     light = (0.30 + 0.70 * np.minimum(lit, 1.3))[..., None]
@@ -210,7 +210,7 @@ def paint_scalp_hair(
 
 
 def _strand_flow(surface: Surface, rng: np.random.Generator) -> Image:
-    """Direction (h, w, 2) of the strands at the window's size: away from the hairline and the parting."""
+    """Direction (h, w, 2) of the strands at the window's size, away from hairline and parting."""
     view = surface.view
     shape = (view.full_height, view.full_width)
     depth = blur(shrink(surface.hair_depth, *shape), 5)
@@ -236,9 +236,9 @@ def _draw_strands(surface: Surface, flow: Image, rng: np.random.Generator) -> Im
         chosen = rng.integers(0, len(rows), count)
         point = np.stack([columns[chosen], rows[chosen]], 1).astype(np.float32)
         step = 0.045 * surface.px_per_dm * (0.25 if look.hair_style == "buzz" else 1.0)
-        path = [point]
+        path, last = [point], [view.full_width - 1, view.full_height - 1]
         for _ in range(7):
-            at = np.clip((point / surface.oversampling).astype(int), 0, [view.full_width - 1, view.full_height - 1])
+            at = np.clip((point / surface.oversampling).astype(int), 0, last)
             point = point + flow[at[:, 1], at[:, 0]] * step
             path.append(point)
         values = np.clip(rng.normal(120, 55, count), 15, 255)
@@ -249,7 +249,8 @@ def _draw_strands(surface: Surface, flow: Image, rng: np.random.Generator) -> Im
 
 def _strand_shine(surface: Surface, flow: Image) -> Image:
     """Highlight across the strands (Kajiya and Kay 1989)."""
-    along = enlarge(np.dstack([flow * [1, -1], 0 * flow[..., :1]]).astype(np.float32), *surface.shape)
+    along = np.dstack([flow[..., 0], -flow[..., 1], 0 * flow[..., 0]])
+    along = enlarge(along.astype(np.float32), *surface.shape)
     along -= np.einsum("...k,...k->...", along, surface.normal)[..., None] * surface.normal
     length = np.maximum(np.sqrt(np.einsum("...k,...k->...", along, along)), 1e-3)
     cosine = along @ half_vector(surface.identity.lighting.directions[0]) / length

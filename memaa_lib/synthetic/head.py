@@ -271,9 +271,7 @@ def macro_weights(
     return result
 
 
-def subdivide(
-    n_vertices: int, faces: NDArray[np.int64]
-) -> tuple[sp.csr_matrix, NDArray[np.int64]]:
+def subdivide(n_vertices: int, faces: NDArray[np.int64]) -> tuple[sp.csr_matrix, NDArray[np.int64]]:
     """One Catmull-Clark step (Catmull and Clark 1978) of a quad mesh, as a matrix.
 
     Parameters

@@ -73,10 +73,18 @@ _SHAPE_SPREAD: dict[str, float] = {
 # Means other than zero: MakeHuman's resting mouth looks sad and its heads are broad.
 _SHAPE_MEAN: dict[str, float] = {
     "mouth/mouth-angles-": 0.22,
-    "head/head-scale-horiz-": -0.15,
+    "head/head-scale-horiz-": -0.22,
 }
 _LARGEST_WEIGHT = 0.9
-_OUTLINES = ("oval", "round", "rectangular", "square", "triangular", "invertedtriangular", "diamond")
+_OUTLINES = (
+    "oval",
+    "round",
+    "rectangular",
+    "square",
+    "triangular",
+    "invertedtriangular",
+    "diamond",
+)
 _FEMALE_OUTLINES = ("oval", "invertedtriangular")
 _OUTLINE_LARGEST = 0.19
 _ASYMMETRY_CHANCE = 0.35

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Image = NDArray[np.float32]
+Image = NDArray[Any]  # float32 unless said otherwise
 
 
 def smoothstep(low: float, high: float, x: ArrayLike) -> NDArray[np.floating]:
@@ -119,7 +121,7 @@ def draw_lines(
     paths
         (N, P, 2) points, x and y in px.
     values
-        (N,) gray levels. They are rounded to steps of 16, so that lines of a level are drawn at once.
+        (N,) gray levels, rounded to steps of 16: the lines of a level are drawn at once.
     thickness
         (N,) in px.
     """

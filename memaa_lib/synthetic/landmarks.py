@@ -96,9 +96,7 @@ class LandmarkTracker:
         )
         self._follows = follows_head(self._neutral[:, 1] - eye_height)[:, None]
 
-    def track(
-        self, weights: NDArray[np.float64], pose: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def track(self, weights: NDArray[np.float64], pose: NDArray[np.float64]) -> NDArray[np.float64]:
         """Landmarks (T, 68, 2) in px of the window for action units (T, K) and pose (T, 6)."""
         points = self._neutral + np.tensordot(weights, self._shift, 1)
         turns = np.stack([rotation(*angles) - np.eye(3) for angles in pose[:, :3]])
@@ -188,5 +186,3 @@ def _nearest_skin(
     row, column = np.array(found).T
     offset = (np.array(points) - np.stack([column, row], 1)) / surface.oversampling
     return surface.raster.triangle[row, column], surface.raster.weights[row, column], offset
-
-

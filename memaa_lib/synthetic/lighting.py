@@ -37,7 +37,8 @@ def diffuse(
     """
     light = lighting.ambient * occlusion * (0.82 + 0.18 * normals[..., 1])
     arrives = (shadow, np.sqrt(occlusion))
-    for direction, power, reaching in zip(lighting.directions, lighting.powers, arrives, strict=True):
+    lights = zip(lighting.directions, lighting.powers, arrives, strict=True)
+    for direction, power, reaching in lights:
         facing = normals @ np.asarray(direction, np.float32)
         lit = np.maximum((facing + wrap) / (1 + wrap), 0)
         light = light + power * lit * reaching * (0.35 + 0.65 * occlusion)
@@ -58,7 +59,7 @@ def specular(normals: Image, lighting: Lighting, shadow: Image, power: float) ->
 
 
 def half_vector(direction: tuple[float, float, float]) -> NDArray[np.float32]:
-    """Unit vector half way between a light and the camera."""
+    """Return the unit vector half way between a light and the camera."""
     half = np.asarray(direction, np.float32) + _TO_CAMERA
     return (half / np.linalg.norm(half)).astype(np.float32)
 
@@ -83,9 +84,7 @@ def cast_shadow(height_px: Image, lighting: Lighting) -> Image:
     occluded = np.zeros_like(height_px)
     for step in np.geomspace(2.5, 90, 22):
         shift = np.array([[1, 0, -x / z * step], [0, 1, y / z * step]], np.float32)
-        towards = cv2.warpAffine(
-            height_px, shift, (columns, rows), borderMode=cv2.BORDER_REPLICATE
-        )
+        towards = cv2.warpAffine(height_px, shift, (columns, rows), borderMode=cv2.BORDER_REPLICATE)
         excess = (towards - (height_px + step)) / (1 + 0.22 * step)
         occluded = np.maximum(occluded, smoothstep(0, 1, excess))
     return blur(1 - occluded.astype(np.float32), 2.2)

@@ -1,7 +1,8 @@
 """Painting the neutral face once: skin, light, hair, eyes. Everything is procedural.
 
-Colours are linear RGB. Skin colour follows melanin and blood; light is two soft lamps and room light
-with wrap-around diffuse reflection, scattering in the skin, soft shadows and two specular lobes.
+Colours are linear RGB. Skin colour follows melanin and blood. Light is two soft lamps and room
+light, with wrap-around diffuse reflection, scattering in the skin, soft shadows and two specular
+lobes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from memaa_lib.synthetic.eyes import paint_lashes
 from memaa_lib.synthetic.hair import paint_brows, paint_facial_hair, paint_scalp_hair
 from memaa_lib.synthetic.imaging import (
     Image,
@@ -21,7 +23,6 @@ from memaa_lib.synthetic.imaging import (
     shrink,
     smoothstep,
 )
-from memaa_lib.synthetic.eyes import paint_lashes
 from memaa_lib.synthetic.lighting import ambient_occlusion, cast_shadow, diffuse, specular
 from memaa_lib.synthetic.surface import Surface, unit
 
@@ -120,9 +121,7 @@ def skin_base(tone: float, undertone: float) -> NDArray[np.float32]:
     return np.exp(colour + undertone * np.array([-0.01, 0.015, -0.05])).astype(np.float32)
 
 
-def _skin_colour(
-    surface: Surface, regions: dict[str, Image], rng: np.random.Generator
-) -> Image:
+def _skin_colour(surface: Surface, regions: dict[str, Image], rng: np.random.Generator) -> Image:
     look, age, shape = surface.identity.appearance, surface.identity.age, surface.shape
 
     def noise(feature_mm: float, octaves: int) -> Image:
@@ -199,7 +198,7 @@ def _bumpy_normals(surface: Surface, height: Image) -> Image:
 
 
 def _light_maps(surface: Surface) -> tuple[Image, Image]:
-    """Ambient occlusion, computed at twice the window's size, and the key light's shadow, at once."""
+    """Ambient occlusion, computed at twice the window's size, and the key light's shadow."""
     view = surface.view
     size = (view.full_height * 2, view.full_width * 2)
     covered = shrink(surface.covered.astype(np.float32), *size)
@@ -213,8 +212,5 @@ def _light_maps(surface: Surface) -> tuple[Image, Image]:
 def _scattered(light: Image, surface: Surface) -> Image:
     """Blur the light that falls on the skin, red most, without mixing in the background."""
     covered = surface.covered.astype(np.float32)
-    channels = [
-        blur(light * covered, surface.mm(radius)) / np.maximum(blur(covered, surface.mm(radius)), 1e-3)
-        for radius in _SCATTER_MM
-    ]
-    return cv2.merge(channels)
+    radii = [surface.mm(radius) for radius in _SCATTER_MM]
+    return cv2.merge([blur(light * covered, r) / np.maximum(blur(covered, r), 1e-3) for r in radii])

@@ -90,6 +90,9 @@ _NEVER_IDLE = (*_BLINK_UNITS, "AU25", "AU26")
 _IDLE_UNITS = 5
 _BLINK_CHANCE = 0.18
 _GAZE_SHIFT_CHANCE = 0.25
+_LARGEST_WEIGHT = (
+    0.13  # of a full action unit: a micro-expression, however small the muscle's range
+)
 _LARGEST_DRIFT_PX = 2.0
 _LARGEST_LATE_START = 0.25  # of the time from onset to apex
 
@@ -255,8 +258,9 @@ def plan_clip(
     emotion, at_apex = _draw_expression(rng, shown, rig.peaks)
     if rng.random() < level.distractor_chance:
         _add_distractor(rng, at_apex, rig.peaks)
-    peak_px = _draw_peak(rng, rig.camera.peak_px, level)
-    at_apex *= peak_px / max(rig.peak_motion(at_apex), 1e-6)
+    wanted_px = _draw_peak(rng, rig.camera.peak_px, level)
+    at_apex *= wanted_px / max(rig.peak_motion(at_apex), 1e-6)
+    at_apex *= min(1.0, _LARGEST_WEIGHT / at_apex.max())
     return ClipPlan(
         label=label,
         shown_label=shown,
@@ -269,7 +273,7 @@ def plan_clip(
         pose=_head_drift(rng, n_frames, fps, rig.view.px_per_dm, level),
         gaze=_gaze(rng, n_frames, fps),
         flicker=_flicker(rng, n_frames, fps),
-        peak_px=peak_px,
+        peak_px=rig.peak_motion(at_apex),
         noise=rig.camera.noise * level.noise,
         noise_key=("noise", *key),
     )
@@ -313,9 +317,7 @@ def _add_distractor(
     rng: np.random.Generator, weights: NDArray[np.float64], peaks: NDArray[np.float64]
 ) -> None:
     """Let an unrelated muscle join in, often on both sides."""
-    free = [
-        i for i, name in enumerate(ACTION_UNITS) if name not in _NEVER_IDLE and weights[i] == 0
-    ]
+    free = [i for i, name in enumerate(ACTION_UNITS) if name not in _NEVER_IDLE and weights[i] == 0]
     index = int(rng.choice(free))
     motion = rng.uniform(0.25, 0.7) * float((weights * peaks).max())
     weights[index] = motion / peaks[index]
@@ -326,9 +328,7 @@ def _add_distractor(
         weights[other] += motion * rng.uniform(0.5, 1.2) / peaks[other]
 
 
-def _draw_peak(
-    rng: np.random.Generator, peak_px: tuple[float, float], level: Difficulty
-) -> float:
+def _draw_peak(rng: np.random.Generator, peak_px: tuple[float, float], level: Difficulty) -> float:
     low, high = peak_px[0] * level.smallest_peak, peak_px[1] * level.largest_peak
     typical = 0.55 * (low + high)
     return float(np.clip(typical * np.exp(rng.normal(0, 0.35)), low, high))
@@ -369,7 +369,7 @@ def _idle_muscles(
 
 
 def _blink(rng: np.random.Generator, n_frames: int, fps: float) -> NDArray[np.float64]:
-    """Closing takes a third of a blink; the eyes are open at the onset."""
+    """Draw a blink or none. Closing takes a third of it; the eyes are open at the onset."""
     chance, length = rng.random(), rng.uniform(0.16, 0.28) * fps
     first = 0.38 * length
     middle = first + rng.random() * max(1.15 * n_frames - first, 1.0)

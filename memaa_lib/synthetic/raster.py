@@ -41,7 +41,7 @@ class Raster:
         return self.triangle >= 0
 
     def interpolate(self, attributes: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Interpolate vertex attributes (V, C) over the image (H, W, C); 0 where nothing is seen."""
+        """Interpolate vertex attributes (V, C) over the image: (H, W, C), 0 in the background."""
         seen = self.covered
         corners = self.triangles[self.triangle[seen]]
         weights = self.weights[seen]
@@ -137,10 +137,8 @@ def triangles_of(quads: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
 
-def vertex_normals(
-    vertices: NDArray[np.floating], quads: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Unit normals (V, 3) of the vertices of a quad mesh, weighted by area."""
+def vertex_normals(vertices: NDArray[np.floating], quads: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Compute unit normals (V, 3) of the vertices of a quad mesh, weighted by area."""
     first = vertices[quads[:, 2]] - vertices[quads[:, 0]]
     second = vertices[quads[:, 3]] - vertices[quads[:, 1]]
     face = np.cross(first, second)

@@ -68,7 +68,7 @@ class RenderedClip:
 
 
 def clip_weights(rig: FaceRig, plan: ClipPlan, motion_gain: float = 1.0) -> NDArray[np.float64]:
-    """Action unit weights (T, K) of a clip: expression and idle muscles times the gain, and blinks."""
+    """Return the weights (T, K) of a clip: muscles times the gain, and blinks."""
     return motion_gain * (plan.expression + plan.idle) + plan.blink[:, None] * rig.blink_closure
 
 

@@ -143,7 +143,7 @@ class FaceRig:
         )
 
     def _paint_mouth_cavity(self, surface: Surface) -> None:
-        """What shows between parted lips: a dark cavity and a row of teeth."""
+        """Paint what shows between parted lips: a dark cavity and a row of teeth."""
         rows, columns = self._lip.window
         scale = self.view.px_per_dm
         y = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] + self.view.pad
@@ -156,8 +156,8 @@ class FaceRig:
         alpha = alpha * smoothstep(-0.08, -0.04, below) * smoothstep(0.32, 0.26, below)
         teeth = 0.05 * self.identity.lighting.ambient * np.exp(-(((below + 0.005) / 0.03) ** 2))
         colour = (_CAVITY + teeth[..., None] * _TEETH) @ self._to_camera
-        self._cavity_alpha = alpha[..., None].astype(np.float32)
-        self._cavity = colour.astype(np.float32) * self._cavity_alpha
+        alpha = alpha.astype(np.float32)
+        self._cavity = [*(_planes(colour.astype(np.float32)) * alpha), alpha]
 
     def _see_backdrop(self, backdrop: Backdrop) -> Backdrop:
         wall, clothing = (c @ self._to_camera for c in (backdrop.wall, backdrop.clothing))
@@ -186,15 +186,13 @@ class FaceRig:
         Yields
         ------
         ndarray
-            (h, w, 3) or for a gray camera (h, w, 1) linear light as the camera sees it.
+            (3, h, w) or for a gray camera (1, h, w): linear light as the camera sees it.
         """
         rows, columns = self._window_in_frame
-        wall = self.backdrop.wall[rows, columns]
-        cloth_from = int(np.argmax(self.backdrop.clothing_alpha[rows, columns].max(1) > 0))
-        cloth_rows = slice(rows.start + cloth_from, rows.stop)
-        cloth = self.backdrop.clothing[cloth_rows, columns]
-        cloth_alpha = self.backdrop.clothing_alpha[cloth_rows, columns, None]
-        has_cloth = bool((cloth_alpha > 0).any())
+        wall = _planes(self.backdrop.wall[rows, columns])
+        clothing, cloth_rows = self._clothing_in_window()
+        mouth = (slice(None), *self._lip.window)
+        areas = [(slice(None), *layer.window) for layer in self._lids.values()]
 
         faces = self._face.render(weights, pose, _FACE_ITERATIONS)
         lips = self._lip.render(weights, pose, _FACE_ITERATIONS)
@@ -203,34 +201,44 @@ class FaceRig:
         glasses = self._glasses and self._glasses.render(0 * weights, pose, _FACE_ITERATIONS)
         for face in faces:
             image = wall.copy()
-            area = image[self._lip.window]
-            area *= 1 - self._cavity_alpha
-            area += self._cavity
-            _lay_over(area, next(lips))
+            _lay_over(image[mouth], self._cavity)
+            _lay_over(image[mouth], next(lips))
             _lay_over(image, face)
-            for layer, lid, ball in zip(self._lids.values(), lids, balls, strict=True):
-                self._add_eye(image[layer.window], face[layer.window], next(lid), next(ball))
+            for area, lid, ball in zip(areas, lids, balls, strict=True):
+                self._add_eye(
+                    image[area], [plane[area[1:]] for plane in face], next(lid), next(ball)
+                )
             if glasses:
                 _lay_over(image, next(glasses))
-            if has_cloth:
-                area = image[cloth_from:]
-                area *= 1 - cloth_alpha
-                area += cloth
+            if cloth_rows.start < cloth_rows.stop:
+                _lay_over(image[:, cloth_rows], clothing)
             yield np.maximum(image, 0, out=image)
+
+    def _clothing_in_window(self) -> tuple[list[Image], slice]:
+        """Planes of the clothing, and the rows of the window that it reaches."""
+        rows, columns = self._window_in_frame
+        alpha = self.backdrop.clothing_alpha[rows, columns]
+        reached = np.nonzero(alpha.max(1) > 0)[0]
+        inside = slice(int(reached[0]) if len(reached) else len(alpha), len(alpha))
+        colour = _planes(self.backdrop.clothing[rows, columns][inside])
+        return [*colour, np.ascontiguousarray(alpha[inside])], inside
 
     @property
     def _window_in_frame(self) -> tuple[slice, slice]:
         top, left, height, width = self.camera.head_window
         return slice(top, top + height), slice(left, left + width)
 
-    def _add_eye(self, image: Image, face: Image, lid: Image, ball: Image) -> None:
+    def _add_eye(
+        self, image: Image, face: list[Image], lid: list[Image], ball: list[Image]
+    ) -> None:
         """Put the eyeball behind the face and the lid before it; the lids shade the eyeball."""
-        cover = 1 - (1 - face[..., -1]) * (1 - lid[..., -1])
+        cover = 1 - (1 - face[-1]) * (1 - lid[-1])
         drop = round(0.018 * self.view.px_per_dm)
         cover = np.concatenate([np.repeat(cover[:1], drop, 0), cover[: len(cover) - drop]])
         shade = np.clip(1.12 - 0.85 * blur(cover, 0.022 * self.view.px_per_dm), 0.12, 1)
-        behind = 1 - face[..., -1:]
-        image[...] = face[..., :-1] + behind * ball * shade[..., None]
+        seen = shade * (1 - face[-1])
+        for plane, skin, eyeball in zip(image, face[:-1], ball, strict=True):
+            plane[...] = skin + seen * eyeball
         _lay_over(image, lid)
 
     # ---------------------------------------------------------------- ground truth
@@ -239,20 +247,19 @@ class FaceRig:
     ) -> NDArray[np.float32]:
         """Exact landmarks (T, 68, 2) in px of the frame."""
         top, left, _, _ = self.camera.head_window
-        points = self._tracker.track(weights, pose) + [left, top]
+        points = self._tracker.track(weights, pose) + np.array([left, top])
         return points.astype(np.float32)
 
     def peak_motion(self, weights: NDArray[np.float64]) -> float:
         """Largest displacement in px of the still head's face for action units (K,)."""
-        return max(
-            float(np.sqrt(_squared(np.tensordot(weights.astype(np.float32), basis, 1)).max()))
-            for basis in (self._face.motion.displacement[:, ::2, ::2], self._lip.motion.displacement)
-        )
+        bases = (self._face.motion.displacement[:, ::2, ::2], self._lip.motion.displacement)
+        moved = [np.tensordot(weights.astype(np.float32), basis, 1) for basis in bases]
+        return max(float(np.sqrt(_squared(field).max())) for field in moved)
 
     def flow_from_neutral(
         self, weights: NDArray[np.float64], pose: NDArray[np.float64]
     ) -> NDArray[np.float32]:
-        """Displacement (T, h, w, 2) in px from the neutral face, on the neutral's window.
+        """Displacement (T, h, w, 2) in px from the neutral face, on its own window.
 
         It is carried on smoothly where there is no face, see `face_mask`.
         """
@@ -303,21 +310,29 @@ class _Eyeball:
         self._grid, self._oversampling = layer._grid, surface.oversampling
         self._view, self._pivot = rig.view, rig.pivot
 
-    def render(self, pose: NDArray[np.float64], gaze: NDArray[np.float64]) -> Iterator[Image]:
+    def render(self, pose: NDArray[np.float64], gaze: NDArray[np.float64]) -> Iterator[list[Image]]:
+        """Planes of the eyeball, frame by frame."""
         start = self._view.project(self._centre)
         for one_pose, one_gaze in zip(pose, gaze, strict=True):
             turned = rotation(*one_pose[:3]) @ (self._centre - self._pivot) + self._pivot
             shift = self._view.project(turned + one_pose[3:]) - start
             shift = (shift + one_gaze * self._view.px_per_dm) * self._oversampling
             at = self._grid - shift.astype(np.float32)
-            image = cv2.remap(self._source, at, None, cv2.INTER_LINEAR)
-            yield image.reshape(*at.shape[:2], -1)
+            yield list(cv2.split(cv2.remap(self._source, at, None, cv2.INTER_LINEAR)))
 
 
-def _lay_over(image: Image, layer: Image) -> None:
-    """Lay a premultiplied layer over an image in place."""
-    image *= 1 - layer[..., -1:]
-    image += layer[..., :-1]
+def _lay_over(image: Image, layer: list[Image]) -> None:
+    """Lay the planes of a premultiplied layer over those of an image, in place."""
+    *colours, alpha = layer
+    rest = 1 - alpha
+    for plane, colour in zip(image, colours, strict=True):
+        plane *= rest
+        plane += colour
+
+
+def _planes(image: Image) -> Image:
+    """(h, w, C) as (C, h, w)."""
+    return np.ascontiguousarray(np.moveaxis(image, 2, 0))
 
 
 def _rigid(view: View, nodes: tuple[int, int], step: int, depth: float) -> Motion:
@@ -345,9 +360,7 @@ def _peak(displacement: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArra
     return np.maximum(np.sqrt(moved.max(1)), 1e-3).astype(np.float64)
 
 
-def _closing_weight(
-    cutter: SheetCutter, face: Sheet, lid: Sheet, eye: int, index: int
-) -> float:
+def _closing_weight(cutter: SheetCutter, face: Sheet, lid: Sheet, eye: int, index: int) -> float:
     """Weight at which the margins of the lids meet in the middle of the eye."""
     lids, per_node = cutter.surface.eyelids[eye], cutter.per_node
     middle = (lids.columns[0] + lids.columns[-1]) / 2

@@ -20,7 +20,7 @@ _FIXED_PATTERN = 0.25
 
 
 def _tone_table() -> NDArray[np.float32]:
-    """sRGB with a soft shoulder, for light from 0 to `_BRIGHTEST`; values 0 to 255."""
+    """Tabulate sRGB with a soft shoulder, for light from 0 to `_BRIGHTEST`: 0 to 255."""
     light = np.linspace(0, _BRIGHTEST, _TABLE_SIZE)
     light = np.minimum(light / (1 + 0.12 * light**2), 1)
     low, high = 12.92 * light, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055
@@ -69,28 +69,27 @@ class Sensor:
     ) -> None:
         self.camera, self.noise = camera, noise
         top, left, height, width = camera.head_window
-        self._window = np.s_[top : top + height, left : left + width]
+        self._window = np.s_[:, top : top + height, left : left + width]
         self._only_window = (height, width) == (camera.height, camera.width)
+        surroundings = np.ascontiguousarray(np.moveaxis(surroundings, 2, 0))
         self._still = develop(surroundings)
         self._still_change = (develop(surroundings, 1.01) - self._still) / np.float32(0.01)
         if noise:
             shape = self._still.shape
             self._rng = generator(*noise_key)
-            larger = (shape[0] + _NOISE_SHIFTS[0], shape[1] + _NOISE_SHIFTS[1], shape[2])
+            larger = (shape[0], shape[1] + _NOISE_SHIFTS[0], shape[2] + _NOISE_SHIFTS[1])
             self._field = self._rng.standard_normal(larger, dtype=np.float32)
             pattern = generator(*pattern_key).standard_normal(shape, dtype=np.float32)
             self._pattern = _FIXED_PATTERN * pattern
             self._level: Image | None = None
 
-    def expose(
-        self, images: Iterable[Image], flicker: NDArray[np.float64]
-    ) -> NDArray[np.uint8]:
+    def expose(self, images: Iterable[Image], flicker: NDArray[np.float64]) -> NDArray[np.uint8]:
         """Make the frames (T, *camera.frame_shape) of a clip.
 
         Parameters
         ----------
         images
-            T images (h, w, C) of the window in linear light.
+            T images (C, h, w) of the window in linear light.
         flicker
             (T,) factor on the light.
         """
@@ -101,14 +100,14 @@ class Sensor:
             levels = self._surround(develop(image, gain), gain)
             if order is not None:
                 levels = self._add_noise(levels, order[index])
-            frames[index] = cv2.convertScaleAbs(levels).reshape(self.camera.frame_shape)
+            frames[index] = cv2.merge([cv2.convertScaleAbs(plane) for plane in levels])
         return frames
 
     def _surround(self, window: Image, gain: float) -> Image:
         if self._only_window:
             return window
-        frame = cv2.scaleAdd(self._still_change, gain - 1, self._still)
-        frame = frame.reshape(self._still.shape)
+        pairs = zip(self._still_change, self._still, strict=True)
+        frame = np.stack([cv2.scaleAdd(change, gain - 1, still) for change, still in pairs])
         frame[self._window] = window
         return frame
 
@@ -122,9 +121,9 @@ class Sensor:
     def _add_noise(self, levels: Image, shift: NDArray[np.int64]) -> Image:
         if self._level is None:  # shot noise grows with brightness
             self._level = self.noise * (0.55 + 0.45 * np.sqrt(levels / 128)).astype(np.float32)
-        height, width = levels.shape[:2]
+        _, height, width = levels.shape
         y, x = shift
-        noise = self._field[y : y + height, x : x + width]
+        noise = self._field[:, y : y + height, x : x + width]
         noise = np.multiply(noise, self._level)
         noise += levels
         noise += self._pattern

@@ -1,8 +1,8 @@
 """Cutting the painted face into sheets, so that lids can close and lips can part.
 
-The face itself, the two upper lids and the lower lip are sheets of their own. Each has an alpha mask
-in the source image and takes its motion from the skin that belongs to it; beyond its margin the
-motion is carried on, so that the map never folds.
+The face itself, the two upper lids and the lower lip are sheets of their own. Each has an alpha
+mask in the source image and takes its motion from the skin that belongs to it; beyond its margin
+the motion is carried on, so that the map never folds.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from memaa_lib.synthetic.expressions import ACTION_UNITS, action_unit_shifts, fold_slopes
 from memaa_lib.synthetic.camera import CAMERA_DISTANCE_DM
+from memaa_lib.synthetic.expressions import ACTION_UNITS, action_unit_shifts, fold_slopes
 from memaa_lib.synthetic.head import BODY, load_anatomy, load_head
 from memaa_lib.synthetic.imaging import Image, blur, fill_smoothly, shrink, smoothstep
 from memaa_lib.synthetic.layers import Box, Motion, rotation
@@ -89,7 +89,7 @@ class SheetCutter:
         self.lip_height = max(0.08 * surface.px_per_dm, float(bottom))
 
     def face(self, lids: dict[int, Sheet]) -> Sheet:
-        """The face with holes where lids and lower lip are sheets of their own."""
+        """Cut the face, with holes where lids and lower lip are sheets of their own."""
         surface, alpha = self.surface, self.painted.alpha.copy()
         known = self.skin.copy()
         for eye in lids:
@@ -116,7 +116,7 @@ class SheetCutter:
         return Sheet(box, alpha, _replaced(motion, displacement))
 
     def lower_lip(self) -> Sheet:
-        """The lower lip and the skin just below it."""
+        """Cut the lower lip and the skin just below it."""
         surface, px = self.surface, self.surface.px_per_dm
         x, y = surface.mouth_columns, surface.mouth_rows
         box = self._box(
@@ -140,7 +140,7 @@ class SheetCutter:
         return Sheet(box, (alpha * ends).astype(np.float32), _replaced(motion, displacement))
 
     def upper_lid(self, eye: int) -> Sheet:
-        """An upper lid; below its margin the motion is carried straight down."""
+        """Cut an upper lid; below its margin the motion is carried straight down."""
         surface, px = self.surface, self.surface.px_per_dm
         lids = surface.eyelids[eye]
         box = self._box(
@@ -309,7 +309,7 @@ class _Shading:
         self.neutral = self._light(normal)
 
     def change(self, normal: Image, amount: float) -> Image:
-        """(h, w, 2) relative change of diffuse and change of specular light for a unit of motion."""
+        """Relative change of diffuse and change of specular light (h, w, 2), for a unit."""
         lit, shine = self._light(normal)
         neutral_lit, neutral_shine = self.neutral
         relative = 0.9 * (lit / np.maximum(neutral_lit, 0.02) - 1)

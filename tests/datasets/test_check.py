@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import openpyxl
 import pytest
+from fake_releases import fake_renderer, make_twin, no_roots, trees
 
 from memaa_lib.clips import frame_number, write_image
 from memaa_lib.datasets import check, list_datasets, load_index
 from memaa_lib.storage import InputError
+
+__all__ = ["fake_renderer", "make_twin", "no_roots", "trees"]
 
 
 def first_clip(root: Path, dataset: str) -> Path:
@@ -263,6 +266,15 @@ def test_report_as_json(make_twin):
     assert content["ok"] is False
     assert content["problems"][0]["kind"] == "unreadable image"
     assert {row["what"] for row in content["counts"]} >= {"clips", "subjects", "negative"}
+
+
+def test_report_as_text(make_twin):
+    root = make_twin("casme2", clips=3)
+    assert "no problems\nno known holes" in check("casme2", root).to_text()
+    garbage(root)
+    text = check("casme2", root).to_text()
+    assert "1 problem\n  unreadable image: sub01/" in text
+    assert "synthetic twin, cropped frames, coding 2014" in text
 
 
 def test_composite_is_checked_by_its_members():

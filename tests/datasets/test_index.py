@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from fake_releases import fake_renderer, make_twin, no_roots, trees
 
+from memaa_lib.clips import write_image
 from memaa_lib.datasets import (
     explain_exclusions,
     find_root,
@@ -17,7 +19,13 @@ from memaa_lib.datasets import (
     load_truth_landmarks,
     subject_key,
 )
+from memaa_lib.manifests import load_manifest
 from memaa_lib.storage import InputError
+from memaa_lib.synthetic.annotation import write_spreadsheets
+from memaa_lib.synthetic.contents import plan_release
+from memaa_lib.synthetic.release import clip_folder, frame_name
+
+__all__ = ["fake_renderer", "make_twin", "no_roots", "trees"]
 
 KEYS = [
     "subject",
@@ -388,3 +396,39 @@ def test_a_twin_below_real_data_is_not_read(make_twin, trees, tmp_path):
     assert len(index) == 3
     assert not index.is_twin.any()
     assert index.onset.tolist() == [559700, 76532, 1695798]
+
+
+def test_whole_composite(tmp_path, trees):
+    """All annotated clips of the three sets, laid out as released, two frames a clip."""
+    for name in ("smic", "casme2", "samm"):
+        manifest, planned = load_manifest(name), plan_release(name)
+        variant = manifest.twin.default_variant
+        image = trees.tiny(manifest.variants[variant].colour)
+        write_image(tmp_path / f"frame{name}.bmp", image)
+        content = (tmp_path / f"frame{name}.bmp").read_bytes()
+        for clip in planned:
+            folder = tmp_path / name / clip_folder(manifest, variant, clip)
+            folder.mkdir(parents=True)
+            for number in (clip.onset, clip.offset):
+                (folder / frame_name(manifest, variant, clip, number)).write_bytes(content)
+        write_spreadsheets(tmp_path / name, manifest, planned, {}, defects=True)
+    index = load_index("composite", tmp_path)
+    assert len(index) == 442
+    assert index.label.value_counts().to_dict() == {
+        "negative": 250,
+        "positive": 109,
+        "surprise": 83,
+    }
+    groups = index.apply(subject_key, axis=1)
+    assert groups.nunique() == 68
+    assert index.groupby("dataset").size().to_dict() == {"smic": 164, "casme2": 145, "samm": 133}
+    subjects = index.groupby("dataset").subject.nunique().to_dict()
+    assert subjects == {"smic": 16, "casme2": 24, "samm": 28}
+    assert not index.duplicated(["dataset", "subject", "clip"]).any()
+    assert index.equals(load_index("composite", tmp_path, coding="2019"))
+    assert len(load_index("composite", tmp_path, "all")) == 164 + 255 + 159
+    inside = index["apex"].isna() | index["apex"].between(index["onset"], index["offset"])
+    assert inside.all()  # the two wrong ones are overridden
+    out = explain_exclusions("composite", tmp_path, coding="2019")
+    assert out.groupby("dataset").size().to_dict() == {"casme2": 110, "samm": 26}
+    assert out.reason.str.contains("relabelled").sum() == 3

@@ -1,0 +1,331 @@
+"""The avatar, and the chain from clip to avatar with its cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from skimage.data import astronaut
+
+from memaa_lib import avatar as avatar_module
+from memaa_lib.avatar import (
+    AvatarSettings,
+    clip_to_avatar,
+    emotion_avatar,
+    make_avatars,
+    score_frames,
+)
+from memaa_lib.clips import Clip, to_gray, write_image
+from memaa_lib.magnification import magnify
+from memaa_lib.registration import crop_window, find_landmarks, register
+from memaa_lib.storage import InputError
+from memaa_lib.texture import keep_frames, texture_intensity
+
+PHOTO = cv2.resize(astronaut()[48:190, 165:282], (168, 204))  # framed as a cropped release is
+SMALL = AvatarSettings(size=48)
+
+
+def face_clip(n_frames: int = 8, seed: int = 0) -> Clip:
+    """A photograph that shakes by parts of a pixel, with sensor noise."""
+    rng = np.random.default_rng(seed)
+    frames = []
+    for t in range(n_frames):
+        shift = np.array([[1, 0, 0.3 * np.sin(t)], [0, 1, 0.2 * np.cos(t)]])
+        moved = cv2.warpAffine(PHOTO.astype(np.float32), shift, PHOTO.shape[1::-1], borderMode=4)
+        frames.append(np.clip(np.rint(moved + rng.normal(0, 1.5, moved.shape)), 0, 255))
+    return Clip(np.stack(frames).astype(np.uint8), 100, dataset="smic", subject="s1", name="a")
+
+
+def uncropped(clip: Clip) -> Clip:
+    """The same face, small in a wide frame."""
+    wide = np.full((clip.n_frames, 480, 640, 3), 60, np.uint8)
+    wide[:, 100 : 100 + clip.height, 200 : 200 + clip.width] = clip.frames
+    return Clip(wide, clip.fps, name="wide")
+
+
+def write_index(folder: Path, n_clips: int = 3) -> pd.DataFrame:
+    """Clips on disk and their index."""
+    rows = []
+    for number in range(n_clips):
+        clip = face_clip(5, seed=number)
+        path = folder / f"clip{number}"
+        for t, frame in enumerate(clip.frames):
+            write_image(path / f"img{t + 1}.png", frame)
+        rows.append(
+            {
+                "dataset": "smic",
+                "subject": f"s{number}",
+                "clip": f"clip{number}",
+                "onset": 1,
+                "apex": None,
+                "offset": 5,
+                "fps": 100.0,
+                "label": "surprise",
+                "path": str(path),
+                "n_frames": 5,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+# ------------------------------------------------------------------------------------- the mean
+
+
+def test_the_avatar_is_the_mean_of_the_kept_frames() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (7, 32, 32, 3), dtype=np.uint8)
+    keep = np.array([True, False, True, True, False, False, True])
+    expected = np.rint(frames[keep].astype(float).mean(axis=0))
+    assert (emotion_avatar(frames, keep, size=32) == expected).all()
+    assert (emotion_avatar(frames, size=32) == np.rint(frames.mean(axis=0))).all()
+
+
+def test_the_mean_is_rounded_once() -> None:
+    frames = np.zeros((1000, 4, 4), np.uint8)
+    frames[:499] = 1
+    assert (emotion_avatar(frames, size=4) == 0).all()
+    frames[:501] = 1
+    assert (emotion_avatar(frames, size=4) == 1).all()
+
+
+@pytest.mark.parametrize("shape", [(20, 20), (300, 220), (224, 224)])
+def test_the_avatar_is_a_square_colour_image(shape: tuple[int, int]) -> None:
+    image = emotion_avatar(np.full((2, *shape), 77, np.uint8))
+    assert image.shape == (224, 224, 3) and image.dtype == np.uint8
+    assert (image == 77).all()
+
+
+def test_noise_falls_with_the_root_of_the_number_of_frames() -> None:
+    noise = np.random.default_rng(0).normal(128, 12, (64, 60, 60))
+    frames = np.clip(np.rint(noise), 0, 255).astype(np.uint8)
+    one = emotion_avatar(frames[:1], size=60).std()
+    many = emotion_avatar(frames, size=60).std()
+    assert one / many == pytest.approx(8, rel=0.1)  # the variance by N = 64, as Sec. 3.4 says
+
+
+@pytest.mark.parametrize(
+    "keep", [np.zeros(3, bool), np.ones(4, bool), np.ones(3), np.array([0, 2])]
+)
+def test_refuses_a_keep_that_does_not_fit(keep: Any) -> None:
+    with pytest.raises(InputError, match="keep: expected 3 booleans"):
+        emotion_avatar(np.zeros((3, 8, 8), np.uint8), keep)
+
+
+def test_refuses_a_wrong_size() -> None:
+    with pytest.raises(InputError, match="size is 0"):
+        emotion_avatar(np.zeros((3, 8, 8), np.uint8), size=0)
+
+
+# ------------------------------------------------------------------------------------- the chain
+
+
+def test_the_chain_is_its_four_stages() -> None:
+    clip = face_clip()
+    magnified = magnify(clip.frames, clip.fps, 10)
+    gray = np.stack([cv2.resize(f, (140, 170), interpolation=3) for f in to_gray(magnified)])
+    keep = keep_frames(texture_intensity(gray))
+    aligned = register(magnified, find_landmarks(magnified))
+    expected = emotion_avatar(aligned, keep)
+    assert (clip_to_avatar(clip, 10) == expected).all()
+
+
+def test_the_reference_is_the_first_frame_even_if_it_is_not_kept() -> None:
+    clip = face_clip()
+    landmarks = find_landmarks(clip.frames).astype(float)
+    landmarks[1:] += (3, 0)  # all frames but the first are said to lie 3 px to the right
+    keep = keep_frames(score_frames(clip.frames))
+    assert not keep[0] or keep[1:].any()
+    settings = AvatarSettings(landmarks="given")
+    expected = emotion_avatar(register(clip.frames, landmarks), keep)
+    assert (clip_to_avatar(clip, 0, settings, landmarks) == expected).all()
+
+
+def test_several_alphas_are_each_alone() -> None:
+    clip = face_clip()
+    together = clip_to_avatar(clip, (0, 10), SMALL)
+    assert together.shape == (2, 48, 48, 3)
+    for alpha, one in zip((0, 10), together, strict=True):
+        assert (clip_to_avatar(clip, alpha, SMALL) == one).all()
+    assert (together[0] != together[1]).any()
+
+
+def test_an_uncropped_clip_gives_the_avatar_of_its_crop() -> None:
+    wide = uncropped(face_clip())
+    landmarks = find_landmarks(wide.frames)
+    left, top, right, bottom = crop_window(wide.frames, landmarks[0])
+    cropped = Clip(wide.frames[:, top:bottom, left:right], wide.fps)
+    settings = AvatarSettings(size=48, landmarks="given")
+    inside = clip_to_avatar(cropped, 5, settings, landmarks - np.array([left, top]))
+    assert (clip_to_avatar(wide, 5, settings, landmarks) == inside).all()
+    assert (clip_to_avatar(wide, 5, SMALL).astype(int) - inside).mean() < 5
+    whole = clip_to_avatar(wide, 5, AvatarSettings(size=48, crop="never")).astype(int)
+    assert np.abs(whole - inside).mean() > 10
+
+
+def test_given_landmarks_move_with_the_crop() -> None:
+    wide = uncropped(face_clip())
+    landmarks = find_landmarks(wide.frames)
+    given = clip_to_avatar(wide, 0, AvatarSettings(size=48, landmarks="given"), landmarks)
+    original = clip_to_avatar(wide, 0, AvatarSettings(size=48, landmarks="original"))
+    assert (given == original).all()
+
+
+def test_gray_clips_have_gray_avatars() -> None:
+    clip = face_clip()
+    image = clip_to_avatar(Clip(to_gray(clip.frames), clip.fps), 5, SMALL)
+    assert image.shape == (48, 48, 3)
+    assert (image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sequence": "align_first"},
+        {"sequence": "align_first", "landmarks": "original"},
+        {"remove_frames": False},
+        {"points": "stable", "smooth": 1.0},
+        {"temporal": "onset"},
+        {"temporal": "ideal", "band_hz": (10, 40)},
+        {"scoring_size": (224, 224), "padding": "reflect"},
+    ],
+)
+def test_every_setting_changes_the_avatar(options: dict[str, Any]) -> None:
+    clip = face_clip()
+    assert (clip_to_avatar(clip, 10, SMALL) != 0).any()
+    changed = clip_to_avatar(clip, 10, AvatarSettings(**{"size": 48, **options}))
+    assert (changed != clip_to_avatar(clip, 10, SMALL)).any()
+
+
+def test_without_removal_an_ideal_filter_cancels() -> None:
+    clip = face_clip(20)
+    frames = (96 + clip.frames // 4).astype(np.uint8)  # no clipping
+    landmarks = np.repeat(find_landmarks(clip.frames[:1]), 20, axis=0)
+    results = {}
+    for temporal in ("ideal", "iir"):
+        settings = AvatarSettings(
+            temporal=temporal,  # type: ignore[arg-type]
+            band_hz=(4, 20),
+            remove_frames=False,
+            landmarks="given",
+        )
+        none, strong = clip_to_avatar(Clip(frames, 100), (0, 15), settings, landmarks).astype(int)
+        results[temporal] = np.abs(strong - none).max()
+    assert results["ideal"] <= 1
+    assert results["iir"] >= 3
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"size": 0}, "size is 0"),
+        ({"scoring_size": (170, 0)}, "scoring_size is 0"),
+        ({"sequence": "both"}, "expected one of magnify_first"),
+        ({"landmarks": "dlib"}, "expected one of magnified"),
+        ({"crop": "yes"}, "expected one of auto"),
+    ],
+)
+def test_settings_refuse_unknown_values(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        AvatarSettings(**options)
+
+
+def test_missing_landmarks_are_an_error() -> None:
+    clip = face_clip(3)
+    settings = AvatarSettings(landmarks="given")
+    with pytest.raises(InputError, match=r"smic s1 a: .* no landmarks were"):
+        clip_to_avatar(clip, 10, settings)
+    with pytest.raises(InputError, match="3 frames but landmarks of 2"):
+        clip_to_avatar(clip, 10, settings, np.zeros((2, 68, 2)))
+
+
+def test_scoring_does_not_depend_on_the_size_of_the_frame() -> None:
+    clip = face_clip()
+    large = np.stack([cv2.resize(f, None, fx=2, fy=2, interpolation=0) for f in clip.frames])
+    assert score_frames(large).shape == (8,)
+    ratio = score_frames(large) / score_frames(clip.frames)
+    np.testing.assert_allclose(ratio, ratio.mean(), rtol=0.05)
+
+
+# ------------------------------------------------------------------------------------- many clips
+
+
+def test_many_clips_are_each_clip(tmp_path: Path) -> None:
+    index = write_index(tmp_path / "data", 2)
+    made = make_avatars(index, (0, 10), SMALL, n_jobs=1, cache=tmp_path / "cache")
+    assert made.shape == (2, 2, 48, 48, 3)
+    for number in range(2):
+        assert (made[number] == clip_to_avatar(face_clip(5, seed=number), (0, 10), SMALL)).all()
+
+
+def test_finished_avatars_are_not_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = write_index(tmp_path / "data", 2)
+    calls: list[list[float]] = []
+
+    def counted(clip: Clip, alpha: Any, *rest: Any) -> NDArray[np.uint8]:
+        calls.append(list(alpha))
+        return clip_to_avatar(clip, alpha, *rest)
+
+    monkeypatch.setattr(avatar_module, "clip_to_avatar", counted)
+    options: dict[str, Any] = {"settings": SMALL, "n_jobs": 1, "cache": tmp_path / "cache"}
+    first = make_avatars(index, (0, 10), **options)
+    assert calls == [[0, 10], [0, 10]]
+    again = make_avatars(index, (10, 5, 0), **options)
+    assert calls[2:] == [[5], [5]]  # only the new alpha
+    assert (again[:, [2, 0]] == first).all()
+    frame = Path(index.path[0]) / "img2.png"
+    write_image(frame, np.zeros_like(PHOTO))
+    make_avatars(index, (0, 10), **options)
+    assert calls[4:] == [[0, 10]]  # only the changed clip
+    make_avatars(index.iloc[1:], (0,), **(options | {"settings": AvatarSettings(size=40)}))
+    assert calls[5:] == [[0]]  # other settings
+
+
+def test_the_default_cache_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path / "mine"))
+    make_avatars(write_index(tmp_path / "data", 1), (0,), SMALL, n_jobs=1)
+    assert len(list((tmp_path / "mine" / "avatars").rglob("*.png"))) == 1
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_failures_are_collected(tmp_path: Path, on_error: Any) -> None:
+    index = write_index(tmp_path / "data", 3)
+    (Path(index.path[0]) / "img3.png").write_bytes(b"no image")
+    index.loc[2, "path"] = str(tmp_path / "gone")
+    options: dict[str, Any] = {"settings": SMALL, "n_jobs": 1, "cache": tmp_path / "cache"}
+    if on_error == "raise":
+        with pytest.raises(InputError, match=r"2 of 3 clips failed: .*clip0.*img3.*clip2.*gone"):
+            make_avatars(index, (0,), on_error="raise", **options)
+        assert len(list((tmp_path / "cache").rglob("*.png"))) == 1
+    else:
+        made = make_avatars(index, (0,), on_error="skip", **options)
+        assert [image.any() for image in made] == [False, True, False]
+
+
+@pytest.mark.slow
+def test_two_processes_make_the_same_bytes(tmp_path: Path) -> None:
+    index = write_index(tmp_path / "data", 4)
+    one = make_avatars(index, (0, 10), SMALL, n_jobs=1, cache=tmp_path / "one")
+    two = make_avatars(index, (0, 10), SMALL, n_jobs=2, cache=tmp_path / "two")
+    assert (one == two).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"index": pd.DataFrame({"path": []})}, "holds no clip"),
+        ({"alphas": ()}, "empty sequence"),
+        ({"alphas": (5, -1)}, "alpha is -1"),
+    ],
+)
+def test_make_avatars_refuses_wrong_input(
+    tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    call = {"index": write_index(tmp_path, 1), "cache": tmp_path / "cache"}
+    with pytest.raises(InputError, match=words):
+        make_avatars(**(call | changes))

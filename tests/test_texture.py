@@ -1,0 +1,221 @@
+"""Frame scoring against the literal three-dimensional Fourier transform."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from memaa_lib import _kernels
+from memaa_lib.storage import InputError
+from memaa_lib.texture import keep_frames, lbp_map, passed_fraction, texture_intensity
+
+# row, column of each neighbour; the place in the tuple is the bit in the code
+NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
+
+
+def noise(n_frames: int, height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Frames of independent pixels."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (n_frames, height, width), dtype=np.uint8)
+
+
+def literal_lbp(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The 256 codes, pixel by pixel."""
+    n_frames, height, width = gray.shape
+    codes = np.zeros((n_frames, height - 2, width - 2), np.uint8)
+    for t in range(n_frames):
+        for y in range(1, height - 1):
+            for x in range(1, width - 1):
+                for bit, (dy, dx) in enumerate(NEIGHBOURS):
+                    if gray[t, y + dy, x + dx] >= gray[t, y, x]:
+                        codes[t, y - 1, x - 1] += 1 << bit
+    return codes
+
+
+def mask(shape: tuple[int, int, int], cutoff: float) -> NDArray[np.bool_]:
+    """Eq. 7 over all bins of a transform of this shape."""
+    bins = [np.fft.fftfreq(n, 1 / n) for n in shape]
+    return np.asarray(
+        np.sqrt(bins[0][:, None, None] ** 2 + bins[1][:, None] ** 2 + bins[2] ** 2) >= cutoff
+    )
+
+
+def literal_intensity(
+    gray: NDArray[np.uint8], window: int, blocks: int, cutoff: float, mode: Any
+) -> NDArray[np.float64]:
+    """Eqs. 6 to 9: a three-dimensional FFT of every block of every window, in float64."""
+    codes = lbp_map(gray).astype(float)
+    half = window // 2
+    padded = np.pad(codes, ((half, half), (0, 0), (0, 0)), mode=mode)
+    rows, columns = (codes.shape[1] - 1) // blocks, (codes.shape[2] - 1) // blocks
+    passed = mask((window, rows, columns), cutoff)
+    intensity = np.zeros(len(codes))
+    for i in range(len(codes)):
+        for r in range(blocks):
+            for c in range(blocks):
+                block = padded[
+                    i : i + window, r * rows : (r + 1) * rows, c * columns : (c + 1) * columns
+                ]
+                intensity[i] += np.abs(np.fft.fftn(block) * passed).sum()
+    return intensity
+
+
+def test_patterns_equal_the_definition() -> None:
+    gray = noise(2, 9, 13)
+    gray[1] //= 64  # many ties
+    assert (lbp_map(gray) == literal_lbp(gray)).all()
+
+
+def test_patterns_do_not_see_brightness_or_contrast() -> None:
+    gray = noise(2, 12, 10) // 3
+    assert (lbp_map(gray) == lbp_map(gray * 2 + 50)).all()
+    assert (lbp_map(np.full((1, 5, 5), 9, np.uint8)) == 255).all()
+
+
+def test_colour_is_scored_as_gray() -> None:
+    gray = noise(3, 40, 36)
+    colour = np.repeat(gray[..., None], 3, axis=3)
+    options: dict[str, Any] = {"window": 5, "blocks": 3, "cutoff": 4}
+    assert (lbp_map(colour) == lbp_map(gray)).all()
+    assert (texture_intensity(colour, **options) == texture_intensity(gray, **options)).all()
+
+
+@given(
+    n_frames=st.integers(1, 24),
+    height=st.integers(15, 50),
+    width=st.integers(15, 50),
+    window=st.sampled_from([1, 3, 9, 21]),
+    blocks=st.integers(1, 4),
+    cutoff=st.floats(0, 12),
+    padding=st.sampled_from(["replicate", "reflect"]),
+    seed=st.integers(0, 99),
+)
+@settings(deadline=None, derandomize=True, max_examples=60)
+def test_intensity_equals_the_literal_transform(
+    n_frames: int,
+    height: int,
+    width: int,
+    window: int,
+    blocks: int,
+    cutoff: float,
+    padding: Any,
+    seed: int,
+) -> None:
+    gray = noise(n_frames, height, width, seed)
+    mode = {"replicate": "edge", "reflect": "reflect"}[padding]
+    expected = literal_intensity(gray, window, blocks, cutoff, mode)
+    found = texture_intensity(gray, window=window, blocks=blocks, cutoff=cutoff, padding=padding)
+    # a single frame has no temporal frequency but 0: what remains of the others is rounding
+    scale = literal_intensity(gray, window, blocks, 0, mode).max() if n_frames == 1 else 0
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * scale)
+
+
+def test_intensity_at_the_published_parameters() -> None:
+    gray = noise(4, 170, 140)
+    expected = literal_intensity(gray, 61, 6, 30, "edge")
+    np.testing.assert_allclose(texture_intensity(gray), expected, rtol=1e-6)
+
+
+def test_rounding_does_not_pile_up_over_long_clips() -> None:
+    n_frames = 2 * _kernels.REFRESH + 30
+    gray = noise(n_frames, 18, 16)
+    found = texture_intensity(gray, window=13, blocks=2, cutoff=5)
+    expected = literal_intensity(gray, 13, 2, 5, "edge")
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_a_still_clip_scores_alike_in_every_frame_and_all_stay() -> None:
+    still = np.repeat(noise(1, 60, 60), 12, axis=0)
+    intensity = texture_intensity(still, window=5, blocks=2, cutoff=10)
+    assert intensity.std() < 1e-6 * intensity.mean()
+    assert keep_frames(intensity).all()
+
+
+def test_a_flickering_part_of_the_clip_scores_higher() -> None:
+    frames = np.repeat(noise(1, 60, 60), 40, axis=0)
+    frames[15:25, 10:40, 10:40] = noise(10, 30, 30, seed=5)
+    intensity = texture_intensity(frames, window=5, blocks=3, cutoff=2)
+    assert set(np.flatnonzero(keep_frames(intensity))) <= set(range(12, 28))
+    assert intensity[20] > 1.2 * intensity[3]
+
+
+def test_reversing_the_clip_reverses_the_scores() -> None:
+    gray = noise(15, 45, 38)
+    options: dict[str, Any] = {"window": 7, "blocks": 3, "cutoff": 4}
+    forward = texture_intensity(gray, **options)
+    np.testing.assert_allclose(texture_intensity(gray[::-1], **options), forward[::-1], rtol=1e-6)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50))
+@settings(deadline=None, derandomize=True, max_examples=100)
+def test_kept_frames_are_those_above_the_mean(values: list[float]) -> None:
+    intensity = np.array(values)
+    keep = keep_frames(intensity)
+    assert keep.dtype == bool and keep.any()
+    if intensity.std() > 1e-6 * abs(intensity.mean()):
+        assert (keep == (intensity > intensity.mean())).all()
+        assert not keep.all()
+    else:
+        assert keep.all()
+
+
+def test_probability_above_one_half_is_above_the_mean() -> None:
+    from scipy.stats import logistic, norm
+
+    intensity = np.random.default_rng(0).gamma(2, size=40)
+    for law in (norm, logistic):
+        probability = law.cdf(intensity, intensity.mean(), intensity.std())
+        assert (keep_frames(intensity) == (probability > 0.5)).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((128, 128), 0.055), ((170, 140), 0.075), ((224, 224), 0.148), ((400, 400), 0.575)],
+)
+def test_passed_fraction_grows_with_the_frame(size: tuple[int, int], expected: float) -> None:
+    rows, columns = ((side - 3) // 6 for side in size)
+    assert passed_fraction(*size) == pytest.approx(mask((61, rows, columns), 30).mean())
+    assert passed_fraction(*size) == pytest.approx(expected, abs=0.001)
+
+
+def test_at_170_x_140_the_mask_passes_only_fast_flicker() -> None:
+    passed = mask((61, 27, 22), 30)
+    slowest = np.abs(np.fft.fftfreq(61))[passed.any(axis=(1, 2))].min()
+    assert slowest > 0.4  # cycles a frame: 41 Hz at 100 fps, 82 Hz at 200 fps
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"window": 60}, "expected an odd number"),
+        ({"window": 0}, "window is 0"),
+        ({"blocks": 0}, "blocks is 0"),
+        ({"blocks": 40}, "too small for 40 x 40 blocks"),
+        ({"cutoff": -1}, "cutoff is -1"),
+        ({"cutoff": float("nan")}, "cutoff is nan"),
+        ({"padding": "zero"}, "expected 'replicate' or 'reflect'"),
+        ({"frames": np.zeros((3, 2, 9), np.uint8)}, "too small"),
+        ({"frames": np.zeros((3, 40, 40))}, "expected uint8 frames"),
+        ({"frames": np.zeros((0, 40, 40), np.uint8)}, "at least one frame"),
+    ],
+)
+def test_refuses_wrong_input(changes: dict[str, Any], words: str) -> None:
+    call: dict[str, Any] = {"frames": noise(3, 40, 40)}
+    with pytest.raises(InputError, match=words):
+        texture_intensity(**(call | changes))
+
+
+def test_refuses_frames_without_inner_pixels() -> None:
+    with pytest.raises(InputError, match="no pixel with eight neighbours"):
+        lbp_map(np.zeros((1, 2, 5), np.uint8))
+
+
+@pytest.mark.parametrize("wrong", [np.array([]), np.array([1.0, np.nan]), np.ones((2, 2))])
+def test_keep_frames_refuses_wrong_input(wrong: NDArray[np.float64]) -> None:
+    with pytest.raises(InputError, match="finite numbers"):
+        keep_frames(wrong)
