@@ -12,9 +12,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-REFRESH = (
-    256  # windows after which the sliding transform starts anew, so that rounding cannot pile up
-)
+# Windows after which the sliding transform starts anew, so that rounding cannot pile up
+REFRESH = 256
 
 
 def _compiled(function: Any) -> Any:
@@ -154,6 +153,7 @@ def binary_patterns(gray: NDArray[np.uint8], codes: NDArray[np.uint8]) -> None:
 EDGE = np.float32(1 / 64)
 CENTRE = np.float32(6 / 64)
 BETWEEN = np.float32(4 / 64)
+HALF, BLACK, WHITE = np.float32(0.5), np.float32(0), np.float32(255)
 
 
 @_compiled
@@ -259,7 +259,7 @@ def _shrink(
 def _widen_row(
     source: NDArray[np.float32], channels: int, lines: NDArray[np.float32], target: Any
 ) -> None:
-    """Double the pixels of a row as cv2.pyrUp does, times 8; ``target`` needs 4 values of room."""
+    """Double the pixels of a row as cv2.pyrUp does, times 8, into ``target``."""
     flat = source.shape[0]
     columns = flat // channels
     left, even, odd = lines[0], lines[1], lines[2]
@@ -274,12 +274,12 @@ def _widen_row(
         odd[x] = np.float32(4) * (centre[x] + right[x])
     if channels == 3:
         for x in range(columns):
-            # four values move as one; the fourth is overwritten by the pixel that follows
+            # all loads before all stores: that lets the compiler move a pixel at a time
             i, o = 3 * x, 6 * x
-            a0, a1, a2, a3 = even[i], even[i + 1], even[i + 2], even[i + 3]
-            b0, b1, b2, b3 = odd[i], odd[i + 1], odd[i + 2], odd[i + 3]
-            target[o], target[o + 1], target[o + 2], target[o + 3] = a0, a1, a2, a3
-            target[o + 3], target[o + 4], target[o + 5], target[o + 6] = b0, b1, b2, b3
+            a, b, c = even[i], even[i + 1], even[i + 2]
+            d, e, f = odd[i], odd[i + 1], odd[i + 2]
+            target[o], target[o + 1], target[o + 2] = a, b, c
+            target[o + 3], target[o + 4], target[o + 5] = d, e, f
     else:
         for x in range(columns):
             target[2 * x] = even[x]
@@ -374,9 +374,13 @@ def add_amplified(
             after = wide[(row + 1) % 3] if row + 1 < rows else here
             before = wide[(row - 1) % 3] if row > 0 else after
             even = 2 * row
-            _add_even_row(frame[even], before, here, after, out[a, t, even])
             if even + 1 < height:
-                _add_odd_row(frame[even + 1], here, after, out[a, t, even + 1])
+                _add_two_rows(
+                    frame[even], frame[even + 1], before, here, after,
+                    out[a, t, even], out[a, t, even + 1],
+                )  # fmt: skip
+            else:
+                _add_last_row(frame[even], before, here, after, out[a, t, even])
 
 
 @_compiled
@@ -416,31 +420,36 @@ def _collapse_level(
 
 
 @_compiled
-def _add_even_row(
+def _add_two_rows(
+    frame_even: NDArray[np.uint8],
+    frame_odd: NDArray[np.uint8],
+    before: NDArray[np.float32],
+    here: NDArray[np.float32],
+    after: NDArray[np.float32],
+    out_even: NDArray[np.uint8],
+    out_odd: NDArray[np.uint8],
+) -> None:
+    """Add rows 2 i and 2 i + 1 of pyrUp to two rows of pixels, round half up, keep in 0 to 255."""
+    for x in range(frame_even.shape[0]):
+        own, next_one = here[x], after[x]
+        value = np.float32(frame_even[x]) + (before[x] + next_one) * EDGE + own * CENTRE + HALF
+        out_even[x] = np.uint8(min(max(value, BLACK), WHITE))
+        value = np.float32(frame_odd[x]) + (own + next_one) * BETWEEN + HALF
+        out_odd[x] = np.uint8(min(max(value, BLACK), WHITE))
+
+
+@_compiled
+def _add_last_row(
     frame: NDArray[np.uint8],
     before: NDArray[np.float32],
     here: NDArray[np.float32],
     after: NDArray[np.float32],
     out: NDArray[np.uint8],
 ) -> None:
-    """Add row 2 i of pyrUp to a row of pixels, round half up, keep within 0 to 255."""
+    """Add row 2 i of pyrUp, which has no next one where the height is odd."""
     for x in range(frame.shape[0]):
-        change = (before[x] + after[x]) * EDGE + here[x] * CENTRE
-        value = np.float32(frame[x]) + change + np.float32(0.5)
-        out[x] = np.uint8(min(max(value, np.float32(0)), np.float32(255)))
-
-
-@_compiled
-def _add_odd_row(
-    frame: NDArray[np.uint8],
-    here: NDArray[np.float32],
-    after: NDArray[np.float32],
-    out: NDArray[np.uint8],
-) -> None:
-    """Add row 2 i + 1 of pyrUp to a row of pixels, round half up, keep within 0 to 255."""
-    for x in range(frame.shape[0]):
-        value = np.float32(frame[x]) + (here[x] + after[x]) * BETWEEN + np.float32(0.5)
-        out[x] = np.uint8(min(max(value, np.float32(0)), np.float32(255)))
+        value = np.float32(frame[x]) + (before[x] + after[x]) * EDGE + here[x] * CENTRE + HALF
+        out[x] = np.uint8(min(max(value, BLACK), WHITE))
 
 
 def scratch_size(rows: int, columns: int, channels: int) -> int:

@@ -60,7 +60,9 @@ ARMS: dict[str, Arm] = {
         Arm("alpha 15 only", (15.0,), 15.0),
         Arm("no frame removed", settings=replace(_USUAL, remove_frames=False)),
         Arm("aligned first", settings=replace(_USUAL, sequence="align_first")),
-        Arm("ideal filter, 0.4-3 Hz", settings=replace(_USUAL, temporal="ideal", band_hz=(0.4, 3.0))),
+        Arm(
+            "ideal filter, 0.4-3 Hz", settings=replace(_USUAL, temporal="ideal", band_hz=(0.4, 3.0))
+        ),
         Arm("filter r = 0.4, 0.05 a frame", settings=replace(_USUAL, per_frame_r=(0.4, 0.05))),
         Arm("onset-referenced filter", settings=replace(_USUAL, temporal="onset")),
     )

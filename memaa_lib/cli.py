@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 import yaml
@@ -32,6 +32,7 @@ app.add_typer(data_app, name="data")
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
 
+Temporal = Literal["iir", "butterworth", "ideal", "onset"]
 DATASET = typer.Argument(metavar="DATASET", help="smic, casme2, samm (or composite).")
 
 
@@ -153,8 +154,10 @@ def magnify(
         Path, typer.Argument(metavar="OUT", help="A video's name (.mp4) or a new folder's.")
     ],
     alpha: Annotated[float, typer.Option(help="Magnification factor.")] = 10.0,
-    fps: Annotated[float | None, typer.Option(help="Frames per second; needed for folders.")] = None,
-    temporal: Annotated[str, typer.Option(help="iir, butterworth, ideal or onset.")] = "iir",
+    fps: Annotated[
+        float | None, typer.Option(help="Frames per second; needed for folders.")
+    ] = None,
+    temporal: Annotated[Temporal, typer.Option(help="Temporal filter.")] = "iir",
     low_hz: Annotated[float, typer.Option("--low", help="Lower cut-off, Hz.")] = 0.5,
     high_hz: Annotated[float, typer.Option("--high", help="Upper cut-off, Hz.")] = 10.0,
 ) -> None:
@@ -183,7 +186,9 @@ def avatar(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A video or a folder of frames.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="An image's name, e.g. face.png.")],
     alpha: Annotated[float, typer.Option(help="Magnification factor; 0 leaves the clip.")] = 10.0,
-    fps: Annotated[float | None, typer.Option(help="Frames per second; needed for folders.")] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="Frames per second; needed for folders.")
+    ] = None,
 ) -> None:
     """Make the Emotion Avatar Image of a clip (paper Sec. 3.1 to 3.4).
 
@@ -207,7 +212,9 @@ def avatar(
 def check_target(target: Path) -> None:
     """Refuse an output that would overwrite a folder's content, before any work is done."""
     if target.is_dir() and any(target.iterdir()):
-        raise InputError(f"{target}: the folder is not empty; name a new one, nothing is overwritten")
+        raise InputError(
+            f"{target}: the folder is not empty; name a new one, nothing is overwritten"
+        )
 
 
 def report_files(files: Sequence[Path], what: str) -> None:
@@ -258,7 +265,9 @@ def train(
 # ------------------------------------------------------------------ notebooks and book
 @app.command()
 def run(
-    notebook: Annotated[str, typer.Argument(metavar="NOTEBOOK", help="E.g. 05 or 05_emotion_avatar.")],
+    notebook: Annotated[
+        str, typer.Argument(metavar="NOTEBOOK", help="E.g. 05 or 05_emotion_avatar.")
+    ],
     dataset: Annotated[str | None, typer.Option(help="smic, casme2, samm or composite.")] = None,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="NAME=VALUE; repeat for more.")
@@ -428,4 +437,3 @@ def clean(
 
 if __name__ == "__main__":
     main()
-

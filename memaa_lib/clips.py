@@ -162,9 +162,7 @@ def check_fps(fps: float, name: str = "fps") -> None:
     >>> check_fps(200)
     """
     if not isinstance(fps, (int, float, np.number)) or not math.isfinite(fps) or fps <= 0:
-        raise InputError(
-            f"{name}: fps is {fps!r}, expected a positive number of frames per second"
-        )
+        raise InputError(f"{name}: fps is {fps!r}, expected a positive number of frames per second")
 
 
 def frame_number(path: Path | str) -> int | None:
@@ -290,11 +288,8 @@ def read_image(path: Path | str) -> NDArray[np.uint8]:
         raise InputError(
             f"{path}: {image.dtype} pixels, expected 8 bits a channel; convert the image"
         )
-    if image.ndim == 2:
-        return image
-    if image.shape[2] == 4:
-        image = image[..., :3]
-    return np.ascontiguousarray(image[..., ::-1])
+    pixels: NDArray[np.uint8] = image
+    return pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[..., 2::-1])
 
 
 def _header_size(head: bytes) -> tuple[int, int]:
@@ -336,7 +331,9 @@ def write_image(path: Path | str, image: NDArray[np.uint8], quality: int = 95) -
         raise InputError(f"{path}: expected a name that ends in .bmp, .jpg, .jpeg or .png")
     check_frames(np.asarray(image)[None], str(path))
     bgr = np.ascontiguousarray(image[..., ::-1]) if image.ndim == 3 else image
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if path.suffix.lower() in (".jpg", ".jpeg") else []
+    options = (
+        [cv2.IMWRITE_JPEG_QUALITY, quality] if path.suffix.lower() in (".jpg", ".jpeg") else []
+    )
     _, encoded = cv2.imencode(path.suffix.lower(), bgr, options)
     with atomic_path(path) as temporary:
         temporary.write_bytes(encoded.tobytes())
@@ -409,8 +406,7 @@ def stack_images(paths: list[Path]) -> NDArray[np.uint8]:
             )
     if any(image.ndim == 3 for image in images):
         images = [
-            image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
-            for image in images
+            image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2) for image in images
         ]
     return np.stack(images)
 

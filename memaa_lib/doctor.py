@@ -131,7 +131,10 @@ def examine() -> tuple[list[tuple[str, str]], list[str]]:
         ("memaa", f"{__version__} ({commit()})"),
         ("Python", f"{platform.python_version()} on {platform.platform()}"),
         ("processor", f"{processor()}, {os.cpu_count()} cores"),
-        ("threads a process", os.environ.get("OMP_NUM_THREADS", "not set: OMP_NUM_THREADS=1 is best")),
+        (
+            "threads a process",
+            os.environ.get("OMP_NUM_THREADS", "not set: OMP_NUM_THREADS=1 is best"),
+        ),
     ]
     locked = locked_versions()
     for name, version in versions().items():
@@ -145,7 +148,9 @@ def examine() -> tuple[list[tuple[str, str]], list[str]]:
     free = shutil.disk_usage(next(p for p in [folder, *folder.parents] if p.exists())).free / 1e9
     rows.append(("free disk", f"{free:.0f} GB"))
     if free < FREE_GB:
-        problems.append(f"{free:.1f} GB free for the cache, {FREE_GB:.0f} GB needed: set MEMAA_CACHE")
+        problems.append(
+            f"{free:.1f} GB free for the cache, {FREE_GB:.0f} GB needed: set MEMAA_CACHE"
+        )
     for dataset in ("smic", "casme2", "samm"):
         root = os.environ.get(f"MEMAA_{dataset.upper()}_ROOT")
         rows.append((f"{dataset} root", root or "none in the environment (memaa.toml or the twin)"))

@@ -105,7 +105,7 @@ def faces(
     rows = -(-len(images) // columns)
     height, breadth = images[0].shape[:2]
     cell = width / columns
-    figure = plt.figure(figsize=(width, rows * (cell * height / breadth + 0.25 * bool(titles))))
+    figure: Figure = plt.figure(figsize=(width, rows * (cell * height / breadth + 0.25 * bool(titles))))
     for number, image in enumerate(images):
         axes = figure.add_subplot(rows, columns, number + 1)
         axes.imshow(image, vmin=0, vmax=255)
@@ -675,7 +675,8 @@ def overview(
     >>> plt.close(figure)
     """
     peak = clip.apex if clip.apex is not None else clip.n_frames // 2
-    figure, panels = plt.subplots(1, 6, figsize=(10.5, 2.5))
+    figure: Figure = plt.figure(figsize=(10.5, 2.5))
+    panels = figure.subplots(1, 6)
     pictures = {0: clip.frames[peak], 1: magnified[peak], 3: magnified[0], 4: avatar}
     for place, picture in pictures.items():
         panels[place].imshow(picture, vmin=0, vmax=255)

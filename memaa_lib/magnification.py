@@ -14,8 +14,10 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -24,7 +26,15 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from memaa_lib._kernels import add_amplified, half_size, recursion_step, scratch_size
-from memaa_lib.clips import check_fps, check_frames
+from memaa_lib.clips import (
+    check_fps,
+    check_frames,
+    iterate_video,
+    list_frames,
+    read_image,
+    video_fps,
+    write_image,
+)
 from memaa_lib.storage import InputError
 
 TemporalFilter = Literal["iir", "butterworth", "ideal", "onset"]
@@ -324,6 +334,147 @@ def magnify(
         for t, band in enumerate(design.filtered(halved)):
             amplifier.add(frames[t], band, magnified, t)
     return magnified[0] if np.ndim(alpha) == 0 else magnified
+
+
+def magnify_stream(
+    frames: Iterable[NDArray[np.uint8]],
+    fps: float,
+    alpha: float,
+    *,
+    band_hz: tuple[float, float] = (0.5, 10.0),
+    temporal: TemporalFilter = "iir",
+    per_frame_r: tuple[float, float] | None = None,
+    cutoff_wavelength: float = 16.0,
+    chroma: float = 0.1,
+    exaggeration: float = 2.0,
+    clamp_gains: bool = True,
+) -> Iterator[NDArray[np.uint8]]:
+    """Magnify frame by frame, in memory that does not grow with the length of the clip.
+
+    Parameters
+    ----------
+    frames
+        Any iterable of ``uint8`` frames of one size, RGB ``(H, W, 3)`` or gray ``(H, W)``.
+    fps, alpha, band_hz, per_frame_r, cutoff_wavelength, chroma, exaggeration, clamp_gains
+        As in :func:`magnify`; one ``alpha``.
+    temporal
+        As in :func:`magnify`, but not ``"ideal"``, which needs the whole clip. ``"butterworth"`` is
+        of order 1.
+
+    Yields
+    ------
+    ndarray
+        ``uint8``, the same bytes that :func:`magnify` gives.
+
+    Raises
+    ------
+    InputError
+        As :func:`magnify`; or if the filter needs the whole clip or the frame size changes.
+
+    Examples
+    --------
+    >>> clip = np.random.default_rng(0).integers(0, 256, (4, 32, 32), dtype=np.uint8)
+    >>> streamed = list(magnify_stream(iter(clip), fps=100, alpha=10))
+    >>> bool((np.stack(streamed) == magnify(clip, fps=100, alpha=10)).all())
+    True
+    """
+    design = _Filter.design(temporal, fps, band_hz, 1, per_frame_r)
+    if not design.recursive:
+        raise InputError(f"temporal={temporal!r} needs the whole clip; use magnify, or 'iir'")
+    check_number("chroma", chroma, at_least=0, at_most=1)
+    remaining = iter(frames)
+    first = next(remaining, None)
+    if first is None:
+        raise InputError("no frames to magnify; expected at least one")
+    check_frames(first[None], "the first frame")
+    gains = band_gains(
+        first.shape[0],
+        first.shape[1],
+        alpha,
+        cutoff_wavelength=cutoff_wavelength,
+        exaggeration=exaggeration,
+        clamp_gains=clamp_gains,
+    )
+    if _warn_if_idle((2, *first.shape), design, [alpha], [gains]):
+        yield first
+        yield from remaining
+        return
+    amplifier = _Amplifier(first.shape, [gains], chroma)
+    coming: deque[NDArray[np.uint8]] = deque()
+
+    def halved() -> Iterator[NDArray[np.float32]]:
+        for t, frame in enumerate(itertools.chain([first], remaining)):
+            if frame.shape != first.shape or frame.dtype != np.uint8:
+                raise InputError(
+                    f"frame {t}: {frame.dtype} {frame.shape}, expected uint8 {first.shape} as the "
+                    "first one"
+                )
+            coming.append(frame)
+            yield amplifier.half_size(frame)
+
+    for band in design.stream(halved()):
+        magnified = np.empty((1, 1, *first.shape), np.uint8)
+        amplifier.add(coming.popleft(), band, magnified, 0)
+        yield magnified[0, 0]
+
+
+def magnify_file(
+    source: Path | str,
+    target: Path | str,
+    alpha: float = 10.0,
+    *,
+    fps: float | None = None,
+    **options: Any,
+) -> int:
+    """Magnify a video or a folder of frames into a folder of frames, in bounded memory.
+
+    Parameters
+    ----------
+    source
+        A video file, or a folder of numbered images.
+    target
+        A new or empty folder; gets ``img1.png``, ``img2.png`` and so on.
+    alpha
+        Amplification, 0 or more.
+    fps
+        Frames per second. Needed for a folder; for a video it replaces what the file states.
+    **options
+        As in :func:`magnify_stream`.
+
+    Returns
+    -------
+    int
+        Number of frames written.
+
+    Raises
+    ------
+    InputError
+        As :func:`magnify_stream`; or if the source cannot be read or the target holds files.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for t in range(3):
+    ...         write_image(Path(folder, "in", f"{t}.png"), np.full((16, 16), 9, np.uint8))
+    ...     magnify_file(Path(folder, "in"), Path(folder, "out"), fps=100)
+    3
+    """
+    source, target = Path(source), Path(target)
+    if target.is_file() or (target.is_dir() and any(target.iterdir())):
+        raise InputError(f"{target}: exists and is not an empty folder; name a new one")
+    if source.is_dir():
+        if fps is None:
+            raise InputError(f"{source}: a folder of frames states no frame rate; give it as fps")
+        frames: Iterator[NDArray[np.uint8]] = (read_image(path) for path in list_frames(source))
+    else:
+        rate = video_fps(source)
+        fps, frames = fps or rate, iterate_video(source)
+    written = 0
+    for frame in magnify_stream(frames, fps, alpha, **options):
+        written += 1
+        write_image(target / f"img{written}.png", frame)
+    return written
 
 
 def psnr(reference: NDArray[np.uint8], frames: NDArray[np.uint8]) -> float:

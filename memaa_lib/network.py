@@ -13,6 +13,7 @@ import contextlib
 import functools
 import hashlib
 import math
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
@@ -708,6 +709,8 @@ def _network(trainable: str, device: str) -> tuple[torch.nn.Module, torch.nn.Mod
     """Make the network and its trained part once a process; folds reset the weights in place."""
     import torch
 
+    if device.startswith("cuda"):  # wanted by cuBLAS for results that can be repeated
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     network: Any = _resnet34().to(device).to(memory_format=torch.channels_last)
     if trainable == "all":
         part: torch.nn.Module = network

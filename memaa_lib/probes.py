@@ -106,7 +106,7 @@ def flow_features(onset: NDArray[np.uint8], apex: NDArray[np.uint8]) -> NDArray[
     >>> float(np.abs(flow_features(face, face)).max()) < 0.1
     True
     """
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(onset, apex, None)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(onset, apex, None)
     small = cv2.resize(flow, GRID[::-1], interpolation=cv2.INTER_AREA)
     return np.ravel(small - np.median(small, axis=(0, 1))).astype(np.float32)
 

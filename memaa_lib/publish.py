@@ -34,7 +34,9 @@ TITLES = {
     "samm": "SAMM",
     "composite": "composite",
 }
-EXECUTION_TIMEOUT = 1800  # seconds a cell may take; a stuck notebook must not hold the book for ever
+EXECUTION_TIMEOUT = (
+    1800  # seconds a cell may take; a stuck notebook must not hold the book for ever
+)
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ _DEFINITIONS = re.compile(
 
 
 def relabel(notebook: nbformat.NotebookNode, suffix: str) -> None:
-    """Append ``suffix`` to every label that the notebook defines, and to its uses within it.
+    r"""Append ``suffix`` to every label that the notebook defines, and to its uses within it.
 
     Parameters
     ----------
@@ -187,7 +189,7 @@ def relabel(notebook: nbformat.NotebookNode, suffix: str) -> None:
 
     Examples
     --------
-    >>> cell = nbformat.v4.new_markdown_cell("(sec-evm)=\\n# Magnify\\nSee {ref}`sec-evm`.")
+    >>> cell = nbformat.v4.new_markdown_cell("(sec-evm)=\n# Magnify\nSee {ref}`sec-evm`.")
     >>> notebook = nbformat.v4.new_notebook(cells=[cell])
     >>> relabel(notebook, "-samm")
     >>> print(notebook.cells[0].source)
@@ -201,7 +203,9 @@ def relabel(notebook: nbformat.NotebookNode, suffix: str) -> None:
     for cell in notebook.cells:
         one_run = any(tag.startswith("only-") for tag in cell.metadata.get("tags", []))
         if cell.cell_type == "markdown" and not one_run:
-            labels |= {name for found in _DEFINITIONS.findall(cell.source) for name in found if name}
+            labels |= {
+                name for found in _DEFINITIONS.findall(cell.source) for name in found if name
+            }
         figure = cell.metadata.get("mystnb", {}).get("figure", {})
         if "name" in figure:
             labels.add(figure["name"])
@@ -818,7 +822,7 @@ def _html_task(runs: Sequence[Run], *, strict: bool) -> dict[str, Any]:
 
 
 def _data_state(run: Run | str) -> str:
-    """What identifies the data behind a run: the roots that were set."""
+    """Return what identifies the data behind a run: the roots that were set."""
     dataset = run.dataset if isinstance(run, Run) else run.partition("-")[2]
     names = (dataset,) if dataset in DATASETS else DATASETS
     roots = {name: os.environ.get(f"MEMAA_{name.upper()}_ROOT", "") for name in names}

@@ -11,9 +11,7 @@ class FakeResults:
     """Results with given predictions."""
 
     def __init__(self, wrong: int) -> None:
-        rows = [
-            ("smic", f"s{i % 6:02d}", f"c{i}", i % 3, (i + (i < wrong)) % 3) for i in range(30)
-        ]
+        rows = [("smic", f"s{i % 6:02d}", f"c{i}", i % 3, (i + (i < wrong)) % 3) for i in range(30)]
         columns = ["dataset", "subject", "clip", "label", "prediction"]
         self.predictions = pd.DataFrame(rows, columns=columns)
 

@@ -18,6 +18,7 @@ from memaa_lib.avatar import (
     clip_to_avatar,
     emotion_avatar,
     make_avatars,
+    original_emotion_avatar,
     score_frames,
 )
 from memaa_lib.clips import Clip, to_gray, write_image
@@ -73,7 +74,7 @@ def write_index(folder: Path, n_clips: int = 3) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-# ------------------------------------------------------------------------------------- the mean
+# ------------------------------------------------------------ the mean
 
 
 def test_the_avatar_is_the_mean_of_the_kept_frames() -> None:
@@ -120,7 +121,7 @@ def test_refuses_a_wrong_size() -> None:
         emotion_avatar(np.zeros((3, 8, 8), np.uint8), size=0)
 
 
-# ------------------------------------------------------------------------------------- the chain
+# ------------------------------------------------------------ the chain
 
 
 def test_the_chain_is_its_four_stages() -> None:
@@ -250,7 +251,48 @@ def test_scoring_does_not_depend_on_the_size_of_the_frame() -> None:
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=0.05)
 
 
-# ------------------------------------------------------------------------------------- many clips
+# ------------------------------------------------------------ the original avatar
+
+
+def test_the_original_avatar_undoes_movement_that_is_not_affine() -> None:
+    frames = []
+    rows, columns = np.indices(PHOTO.shape[:2], np.float32)
+    for t in range(5):
+        wave = np.float32(3 * np.sin(t)) * np.sin(rows / 25)
+        frames.append(cv2.remap(PHOTO, columns + wave, rows, cv2.INTER_CUBIC, borderMode=4))
+    clip = np.stack(frames)
+    avatars, reference = original_emotion_avatar([clip], size=168)
+    plain = emotion_avatar(clip, size=168)
+
+    def sharpness(image: NDArray[np.uint8]) -> float:
+        return float(cv2.Laplacian(image, cv2.CV_64F)[20:-20, 20:-20].std())
+
+    assert sharpness(avatars[0]) > 1.1 * sharpness(plain)
+    assert np.abs(avatars[0].astype(int) - reference).max() <= 1
+
+
+def test_original_avatars_come_closer_to_one_face() -> None:
+    clips = [face_clip(3, seed).frames for seed in range(2)]
+    clips[1] = np.roll(clips[1], 4, axis=2)
+    avatars, reference = original_emotion_avatar(clips, size=96)
+    plain = [emotion_avatar(clip, size=96).astype(int) for clip in clips]
+    apart = np.abs(plain[0] - plain[1])[10:-10, 10:-10].mean()
+    together = np.abs(avatars[0].astype(int) - avatars[1])[10:-10, 10:-10].mean()
+    assert together < 0.5 * apart
+    expected = np.rint(avatars.astype(float).mean(axis=0))
+    assert np.abs(reference - expected).max() <= 1
+
+
+def test_the_original_avatar_refuses_wrong_input() -> None:
+    with pytest.raises(InputError, match="no clips"):
+        original_emotion_avatar([])
+    with pytest.raises(InputError, match="clip 1: expected uint8"):
+        original_emotion_avatar([face_clip(2).frames, np.zeros((2, 8, 8))])  # type: ignore[list-item]
+    with pytest.raises(InputError, match="levels is 0"):
+        original_emotion_avatar([face_clip(2).frames], levels=0)
+
+
+# ------------------------------------------------------------ many clips
 
 
 def test_many_clips_are_each_clip(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_avatar_of_the_sample_video(memaa, tmp_path):
         (["magnify", "{folder}", "out.mp4", "--fps", "100"], 1, "no frames found"),
         (["magnify", "{video}", "{folder}/x.gif"], 1, "expected a folder's name or a video's"),
         (["magnify", "{video}", "{folder}/x.mp4", "--alpha", "-1"], 1, "alpha"),
-        (["magnify", "{video}", "{folder}/x.mp4", "--temporal", "magic"], 1, "magic"),
+        (["magnify", "{video}", "{folder}/x.mp4", "--temporal", "magic"], 2, "magic"),
         (["magnify", "{video}", "{folder}/x.mp4", "--low", "20", "--high", "10"], 1, "band"),
         (["magnify", "{video}", "{folder}/x.mp4", "--alpha", "ten"], 2, "--alpha"),
         (["magnify", "{video}"], 2, "OUT"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -14,12 +17,15 @@ from numpy.typing import NDArray
 from skimage.data import astronaut
 from skimage.metrics import peak_signal_noise_ratio
 
+from memaa_lib.clips import read_clip, read_frames, write_image, write_video
 from memaa_lib.magnification import (
     TEMPORAL_FILTERS,
     band_gains,
     check_count,
     check_number,
     magnify,
+    magnify_file,
+    magnify_stream,
     psnr,
     pyramid_levels,
     surviving_magnification,
@@ -446,6 +452,64 @@ def test_the_input_is_not_changed_and_may_be_strided() -> None:
     flipped = magnify(frames[:, ::-1, ::-1], 100, 10)
     assert (frames == before).all()
     assert (flipped == magnify(np.ascontiguousarray(frames[:, ::-1, ::-1]), 100, 10)).all()
+
+
+# ------------------------------------------------------------ streams
+
+
+@pytest.mark.parametrize("temporal", ["iir", "onset", "butterworth"])
+@pytest.mark.parametrize("colour", [True, False])
+def test_a_stream_gives_the_bytes_of_the_whole_clip(temporal: Any, colour: bool) -> None:
+    frames = moving_face(45, 38, colour=colour)
+    streamed = np.stack(list(magnify_stream(iter(frames), 100, 10, temporal=temporal)))
+    assert (streamed == magnify(frames, 100, 10, temporal=temporal)).all()
+
+
+def test_a_stream_holds_no_more_than_a_few_frames() -> None:
+    taken = 0
+
+    def endless() -> Iterator[NDArray[np.uint8]]:
+        nonlocal taken
+        for frame in itertools.cycle(moving_face()):
+            taken += 1
+            yield frame
+
+    stream = magnify_stream(endless(), 100, 10)
+    for given_back in range(1, 40):
+        next(stream)
+        assert taken <= given_back + 1
+
+
+def test_a_stream_refuses_what_needs_the_whole_clip() -> None:
+    frames = moving_face()
+    with pytest.raises(InputError, match="needs the whole clip"):
+        next(magnify_stream(frames, 100, 10, temporal="ideal"))
+    with pytest.raises(InputError, match="at least one"):
+        next(magnify_stream([], 100, 10))
+    with pytest.raises(InputError, match="frame 1: uint8"):
+        list(magnify_stream([frames[0], frames[1, 2:]], 100, 10))
+    with pytest.raises(InputError, match="chroma is 2"):
+        next(magnify_stream(frames, 100, 10, chroma=2))
+    with pytest.warns(UserWarning, match="too small"):
+        tiny = list(magnify_stream([np.zeros((4, 4), np.uint8)] * 3, 100, 10))
+    assert len(tiny) == 3
+
+
+def test_files_are_magnified_like_clips(tmp_path: Path) -> None:
+    frames = moving_face(48, 64)
+    for t, frame in enumerate(frames):
+        write_image(tmp_path / "in" / f"{t}.png", frame)
+    assert magnify_file(tmp_path / "in", tmp_path / "out", 10, fps=100) == len(frames)
+    assert (read_frames(tmp_path / "out") == magnify(frames, 100, 10)).all()
+    write_video(tmp_path / "clip.mp4", frames, 25)
+    magnify_file(tmp_path / "clip.mp4", tmp_path / "from_video", 10, chroma=0.5)
+    clip = read_clip(tmp_path / "clip.mp4")
+    expected = magnify(clip.frames, clip.fps, 10, chroma=0.5)
+    assert (read_frames(tmp_path / "from_video") == expected).all()
+    with pytest.raises(InputError, match="not an empty folder"):
+        magnify_file(tmp_path / "in", tmp_path / "out", 10, fps=100)
+    with pytest.raises(InputError, match="states no frame rate"):
+        magnify_file(tmp_path / "in", tmp_path / "new", 10)
 
 
 # ------------------------------------------------------------ refusals

@@ -100,7 +100,9 @@ def test_pages_of_a_data_set_take_the_data_set_as_a_parameter():
 def test_all_three_twins_have_the_pages_of_the_method():
     runs = {(run.dataset, run.notebook[:2]) for run in published_runs()}
     for dataset in ("smic", "casme2", "samm"):
-        assert {number for name, number in runs if name == dataset} == {f"0{n}" for n in range(2, 8)}
+        assert {number for name, number in runs if name == dataset} == {
+            f"0{n}" for n in range(2, 8)
+        }
 
 
 def test_style_and_format():

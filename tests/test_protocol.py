@@ -391,6 +391,36 @@ def test_dask_gives_the_same_digest(whole_network, avatars, index, tmp_path):
     assert two.digest == one.digest
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_dask_worker_that_dies_in_a_fold_loses_nothing(
+    whole_network, avatars, index, monkeypatch, tmp_path
+):
+    distributed = pytest.importorskip("distributed")
+    folds = protocol.leave_one_subject_out(index)[:2]
+    one = run(avatars, index, tmp_path / "one", folds)
+    died = tmp_path / "died"
+
+    def dying_once(inputs, start, task):
+        import os
+
+        from memaa_lib.protocol import run_fold
+
+        if task.fold.name == "samm/01" and not died.exists():
+            died.touch()
+            os._exit(9)
+        return run_fold(inputs, start, task)
+
+    monkeypatch.setattr(protocol, "run_fold", dying_once)
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        address = cluster.scheduler_address
+        two = run(avatars, index, tmp_path / "two", folds, cluster=address)
+    assert died.exists()
+    assert two.digest == one.digest
+
+
 def test_time_limit_stops_between_folds_and_the_run_goes_on_later(
     serial, avatars, index, monkeypatch, tmp_path
 ):

@@ -88,7 +88,9 @@ class TestExecute:
     def test_parameters_reach_the_notebook_and_strings_stay_data(self, project):
         text = "'); import os; os.remove('x"
         execute(
-            project / "notebooks" / "09_one.md", project / "out.ipynb", {"dataset": text, "count": 7}
+            project / "notebooks" / "09_one.md",
+            project / "out.ipynb",
+            {"dataset": text, "count": 7},
         )
         assert code_outputs(project / "out.ipynb") == [f"{text} 7\n"]
 

@@ -6,6 +6,7 @@ clip of the synthetic twin wherever the real one may not be shown.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from memaa_lib.clips import Clip
-from memaa_lib.datasets.index import load_clip, load_index
+from memaa_lib.datasets.index import load_clip, load_index, load_truth
 from memaa_lib.manifests import load_manifest
 from memaa_lib.paper import CLASSES, DATASET_TITLES
 from memaa_lib.storage import InputError
@@ -87,6 +88,8 @@ def may_be_shown(row: Any) -> bool:
 def example_row(index: pd.DataFrame, label: str, rank: int = 0) -> pd.Series:
     """Choose a typical clip of a class: one whose length is nearest to the class's median.
 
+    In a twin, clips in which the eyes blink are passed over: magnified, a blink hides everything else.
+
     Parameters
     ----------
     index
@@ -109,7 +112,7 @@ def example_row(index: pd.DataFrame, label: str, rank: int = 0) -> pd.Series:
     --------
     >>> columns = {"dataset": "smic", "subject": ["s01", "s02", "s03"], "clip": ["a", "b", "c"]}
     >>> index = pd.DataFrame(columns | {"label": "surprise", "n_frames": [20, 34, 50]})
-    >>> example_row(index, "surprise").clip
+    >>> example_row(index, "surprise")["clip"]
     'b'
     """
     if label not in CLASSES:
@@ -119,8 +122,15 @@ def example_row(index: pd.DataFrame, label: str, rank: int = 0) -> pd.Series:
         raise InputError(f"{label}: {len(rows)} clips, no example number {rank}")
     distance = np.abs(rows["n_frames"] - rows["n_frames"].median())
     keys = pd.DataFrame({"distance": distance, "subject": rows["subject"], "clip": rows["clip"]})
-    chosen: pd.Series = rows.loc[keys.sort_values(["distance", "subject", "clip"]).index[rank]]
+    order = rows.loc[keys.sort_values(["distance", "subject", "clip"]).index]
+    calm = (row for _, row in order.iterrows() if not _blinks(row))
+    chosen: pd.Series = next(itertools.islice(calm, rank, None), order.iloc[rank])
     return chosen
+
+
+def _blinks(row: pd.Series) -> bool:
+    """Whether the eyes blink in a twin's clip; False for real ones, where nobody knows."""
+    return bool(row.get("is_twin", False)) and float(load_truth(row)["blink"].max()) > 0
 
 
 def example_clip(index: pd.DataFrame, label: str, rank: int = 0) -> Clip:

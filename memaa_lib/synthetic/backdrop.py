@@ -133,4 +133,5 @@ def _cloth(
     at_collar = smoothstep(collar + 0.10, collar + 0.02, np.abs(x))
     light = light * (1 - at_collar * (0.12 * band + 0.35 * seam))
     colour = np.asarray(identity.appearance.clothing, np.float32)
-    return (light[..., None] * colour).astype(np.float32)
+    result: Image = (light[..., None] * colour).astype(np.float32)
+    return result

@@ -92,7 +92,7 @@ class Camera:
         return (self.height, self.width) if self.gray else (self.height, self.width, 3)
 
 
-_UNCROPPED: dict[str, Any] = {"face_fraction": 0.40, "eye_row": 0.44}
+_UNCROPPED: dict[str, Any] = {"face_fraction": 0.377, "eye_row": 0.472}
 _SMIC: dict[str, Any] = {"fps": 100, "noise": 1.5, "blur_px": 0.55, "peak_px": (0.45, 1.7)}
 _CASME2: dict[str, Any] = {"fps": 200, "noise": 0.9, "peak_px": (0.7, 3.0)}
 _SAMM: dict[str, Any] = {"fps": 200, "noise": 0.8, "peak_px": (0.5, 2.5), "gray": True}
@@ -101,10 +101,10 @@ CAMERAS: dict[str, Camera] = {
     camera.name: camera
     for camera in (
         Camera("smic", 178, 146, **_SMIC),
-        Camera("smic_raw", 480, 640, window=(70, 212, 266, 216), **_SMIC, **_UNCROPPED),
+        Camera("smic_raw", 480, 640, window=(54, 212, 282, 216), **_SMIC, **_UNCROPPED),
         Camera("casme2", 340, 280, **_CASME2),
-        Camera("casme2_raw", 480, 640, window=(20, 146, 428, 348), **_CASME2, **_UNCROPPED),
-        Camera("samm", 650, 960, window=(80, 306, 428, 348), **_SAMM, **_UNCROPPED),
+        Camera("casme2_raw", 480, 640, window=(0, 146, 454, 348), **_CASME2, **_UNCROPPED),
+        Camera("samm", 650, 960, window=(54, 306, 454, 348), **_SAMM, **_UNCROPPED),
     )
 }
 

@@ -142,22 +142,27 @@ def action_unit_shifts(identity: Identity) -> NDArray[np.float32]:
     x = load_anatomy().cage[:, 0]
     left = smoothstep(-_MIDLINE_SOFTNESS_DM, _MIDLINE_SOFTNESS_DM, x)
     halves = {"L": left[:, None], "R": 1 - left[:, None]}
-    common = {unit: _personal_blend(unit, rng) for unit in (*_SIDED, *_MIDDLE)}
+    endings = {"L": "Left", "R": "Right"}
+    blends = {unit: _personal_blend(unit, rng) for unit in (*_SIDED, *_MIDDLE)}
     shifts = []
     for name in ACTION_UNITS:
-        unit, side = (name[:-1], name[-1]) if name[-1] in halves else (name, "")
+        unit, side = _unit_and_side(name)
         total = np.zeros_like(head.vertices)
-        for target, weight in common[unit].items():
-            if side:
-                weight += rng.normal(0, _SIDE_SPREAD) if target in _NEIGHBOURS.get(unit, ()) else 0
-            full = f"{target}{ {'L': 'Left', 'R': 'Right'}.get(side, '') }"
-            if target in _UNSIDED_TARGETS or not side:
-                shift = head.shifts({f"au/{target}": weight})
-                total += shift * halves[side] if side else shift
+        for target, weight in blends[unit].items():
+            if side and target in _NEIGHBOURS.get(unit, ()):
+                weight += rng.normal(0, _SIDE_SPREAD)
+            if side and target not in _UNSIDED_TARGETS:
+                total += head.shifts({f"au/{target}{endings[side]}": weight})
+            elif side:
+                total += head.shifts({f"au/{target}": weight}) * halves[side]
             else:
-                total += head.shifts({f"au/{full}": weight})
+                total += head.shifts({f"au/{target}": weight})
         shifts.append(_smoothed(total) if unit in _SMOOTHED_UNITS else total)
     return np.stack(shifts).astype(np.float32)
+
+
+def _unit_and_side(name: str) -> tuple[str, str]:
+    return (name[:-1], name[-1]) if name[-1] in "LR" else (name, "")
 
 
 def _smoothed(shifts: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -165,7 +170,10 @@ def _smoothed(shifts: NDArray[np.float32]) -> NDArray[np.float32]:
     largest = np.linalg.norm(shifts, axis=1).max()
     for _ in range(_SMOOTHING_STEPS):
         shifts = load_head().neighbours @ shifts
-    return shifts * (largest / max(np.linalg.norm(shifts, axis=1).max(), 1e-9))
+    result: NDArray[np.float32] = shifts * (
+        largest / max(np.linalg.norm(shifts, axis=1).max(), 1e-9)
+    )
+    return result
 
 
 def _personal_blend(unit: str, rng: np.random.Generator) -> dict[str, float]:
@@ -210,7 +218,7 @@ def fold_slopes(template: Image, px_per_dm: float, identity: Identity) -> dict[i
     front = smoothstep(_FRONT_Z, _FRONT_Z + 0.2, template[..., 2])
     slopes = {}
     for index, name in enumerate(ACTION_UNITS):
-        unit, side = (name[:-1], name[-1]) if name[-1] in "LR" else (name, "")
+        unit, side = _unit_and_side(name)
         if unit not in _FOLDS:
             continue
         x, y = template[..., 0], template[..., 1]
@@ -234,4 +242,5 @@ def _line_profile(x: Image, y: Image, line: NDArray[np.float64], width: float) -
         part = np.clip(((x - ax) * dx + (y - ay) * dy) / (dx**2 + dy**2), 0, 1)
         gap = (x - ax - part * dx) ** 2 + (y - ay - part * dy) ** 2
         nearest = np.minimum(nearest, gap)
-    return np.exp(-nearest / width**2)
+    result: Image = np.exp(-nearest / width**2)
+    return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,8 @@ def paint_lashes(
     in_opening = 1 - margin * upper_cover * (1 - 0.8 * lower_cover)
     colour += on_skin * (_LASH - colour)
     colour[np.logical_or(*surface.eye_openings.values())] = _LASH
-    return alpha + (1 - alpha) * in_opening
+    result: Image = alpha + (1 - alpha) * in_opening
+    return result
 
 
 def _draw_lashes(
@@ -160,11 +162,12 @@ def paint_eyeball(surface: Surface, eye: int) -> Eyeball:
 
 
 def _from_inner_corner(
-    x: NDArray[np.floating], columns: NDArray[np.floating], eye: int
+    x: NDArray[np.floating], columns: NDArray[Any], eye: int
 ) -> NDArray[np.floating]:
     """Position along the opening: 0 at the inner, 1 at the outer corner."""
     part = (x - columns[0]) / (columns[-1] - columns[0])
-    return part if eye == LEFT_EYE else 1 - part
+    result: NDArray[np.floating] = part if eye == LEFT_EYE else 1 - part
+    return result
 
 
 def _sclera(age: float, inner: Image, surface: Surface, rng: np.random.Generator) -> Image:
@@ -172,7 +175,10 @@ def _sclera(age: float, inner: Image, surface: Surface, rng: np.random.Generator
     vessels = np.abs(fractal_noise(inner.shape, rng, surface.mm(2.5), 2))
     pink = 0.55 * np.exp(-((inner / 0.16) ** 2)) + 0.18 * np.exp(-(((1 - inner) / 0.12) ** 2))
     pink = (pink + 0.05 * vessels)[..., None]
-    return (colour * np.exp(-pink * np.array([0.08, 0.55, 0.5], np.float32))).astype(np.float32)
+    result: Image = (colour * np.exp(-pink * np.array([0.08, 0.55, 0.5], np.float32))).astype(
+        np.float32
+    )
+    return result
 
 
 def _iris(
@@ -193,7 +199,8 @@ def _iris(
 
     def fibres(sigma: float) -> Image:
         ring = np.tile(rng.standard_normal(_FIBRES).astype(np.float32), 3)[None]
-        return blur(ring, sigma)[0, _FIBRES : 2 * _FIBRES][turn]
+        result: Image = blur(ring, sigma)[0, _FIBRES : 2 * _FIBRES][turn]
+        return result
 
     part = np.clip((from_centre - inner) / (outer - inner), 0, 1)
     pattern = 0.25 * fibres(0.8) * (1 - part) + 0.5 * fibres(2.5)

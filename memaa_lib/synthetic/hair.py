@@ -254,7 +254,8 @@ def _strand_shine(surface: Surface, flow: Image) -> Image:
     along -= np.einsum("...k,...k->...", along, surface.normal)[..., None] * surface.normal
     length = np.maximum(np.sqrt(np.einsum("...k,...k->...", along, along)), 1e-3)
     cosine = along @ half_vector(surface.identity.lighting.directions[0]) / length
-    return np.maximum(1 - cosine**2, 0) ** 20
+    result: Image = np.maximum(1 - cosine**2, 0) ** 20
+    return result
 
 
 def _hanging_shape(surface: Surface, rng: np.random.Generator) -> Image:

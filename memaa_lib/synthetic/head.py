@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from memaa_lib.synthetic.raster import triangles_of
 
+Indices = NDArray[np.int64]
+
 BODY, LEFT_EYE, RIGHT_EYE = 0, 1, 2
 HEAD_FILE = Path(__file__).parent / "head.npz"
 
@@ -213,7 +215,7 @@ def load_anatomy() -> Anatomy:
     cage = head.shape(macro_weights(0.1, 0.5, dict.fromkeys(ANCESTRIES, 1 / 3)))
     vertices = head.subdivision @ cage
     regions = {name: _region(vertices, *region) for name, region in _REGIONS.items()}
-    hairline = np.interp(vertices[:, 1], *_HAIRLINE.T, left=-9)
+    hairline = np.interp(vertices[:, 1], _HAIRLINE[:, 0], _HAIRLINE[:, 1], left=-9)
     grows = vertices[:, 1] > _NO_HAIR_BELOW_Y
     shown = np.tile(head.quad_groups <= RIGHT_EYE, 2)
     uv = np.concatenate([head.quad_uv[:, [0, 1, 2]], head.quad_uv[:, [0, 2, 3]]])
@@ -303,7 +305,9 @@ def subdivide(n_vertices: int, faces: NDArray[np.int64]) -> tuple[sp.csr_matrix,
     inner_edge = sides == 2
     face_of_side = np.repeat(np.arange(n_faces), 4)
 
-    def sparse(values, rows, columns, shape):  # type: ignore[no-untyped-def]
+    def sparse(
+        values: float, rows: Indices, columns: Indices, shape: tuple[int, int]
+    ) -> sp.csr_matrix:
         return sp.csr_matrix((np.broadcast_to(values, len(rows)), (rows, columns)), shape)
 
     face_points = sparse(0.25, face_of_side, faces.ravel(), (n_faces, n_vertices))
@@ -364,4 +368,7 @@ def _region(
 ) -> NDArray[np.float32]:
     mirrored = [(-x, y, z) for x, y, z in centres]
     gaps = vertices[None] - np.array([*centres, *mirrored], np.float32)[:, None]
-    return np.exp(-(gaps**2).sum(2) / (2 * radius**2)).max(0).astype(np.float32)
+    result: NDArray[np.float32] = (
+        np.exp(-(gaps**2).sum(2) / (2 * radius**2)).max(0).astype(np.float32)
+    )
+    return result

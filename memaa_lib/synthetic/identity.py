@@ -353,7 +353,7 @@ def _sample_appearance(
         iris_radius=draw(0.058, 0.064),
         pupil=draw(0.34, 0.5),
         glasses=str(rng.choice(["none", "round", "square"], p=[0.84, 0.08, 0.08])),
-        clothing=tuple(float(x) for x in rng.uniform(0.02, 0.45, 3)),
+        clothing=(draw(0.02, 0.45), draw(0.02, 0.45), draw(0.02, 0.45)),
     )
 
 

@@ -27,17 +27,20 @@ def blur(image: Image, sigma: float) -> Image:
     """Blur with a Gaussian of `sigma` px; the border is replicated."""
     if sigma < 0.05:
         return image
-    return cv2.GaussianBlur(image, (0, 0), float(sigma), borderType=cv2.BORDER_REPLICATE)
+    result: Image = cv2.GaussianBlur(image, (0, 0), float(sigma), borderType=cv2.BORDER_REPLICATE)
+    return result
 
 
 def shrink(image: Image, height: int, width: int) -> Image:
     """Resample to a smaller size by averaging over areas."""
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    result: Image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return result
 
 
 def enlarge(image: Image, height: int, width: int) -> Image:
     """Resample to a larger size, bilinearly."""
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    result: Image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    return result
 
 
 def fractal_noise(
@@ -73,7 +76,8 @@ def fractal_noise(
         top, left = rng.integers(0, int(cell) + 1, 2)
         total += amplitude * noise[top : top + height, left : left + width]
         amplitude *= gain
-    return total / total.std()
+    result: Image = total / total.std()
+    return result
 
 
 def fill_smoothly(field: Image, known: NDArray[np.bool_]) -> Image:
@@ -89,8 +93,8 @@ def fill_smoothly(field: Image, known: NDArray[np.bool_]) -> Image:
     if field.shape[2] > 16:  # OpenCV limits the number of channels
         parts = [fill_smoothly(field[..., i : i + 16], known) for i in range(0, field.shape[2], 16)]
         return np.concatenate(parts, axis=2)
-    weight = known.astype(np.float32)
-    levels = [(field * weight[..., None], weight)]
+    weight: Image = known.astype(np.float32)
+    levels: list[tuple[Image, Image]] = [(field * weight[..., None], weight)]
     while min(levels[-1][1].shape) >= 4 and len(levels) < 7:
         value, weight = (_halve(part) for part in levels[-1])
         levels.append((value.reshape(*weight.shape, -1), weight))
@@ -103,7 +107,8 @@ def fill_smoothly(field: Image, known: NDArray[np.bool_]) -> Image:
 
 
 def _halve(image: Image) -> Image:
-    return cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    result: Image = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return result
 
 
 def draw_lines(

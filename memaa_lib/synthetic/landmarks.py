@@ -82,10 +82,10 @@ class LandmarkTracker:
         for number, (index, weight) in _template_anchors().items():
             vertices[number], weights[number] = index, weight
         points = _outline_points(surface, brow_tops)
-        triangle, weight, offset = _nearest_skin(surface, list(points.values()))
+        triangle, in_triangle, offset = _nearest_skin(surface, list(points.values()))
         for row, number in enumerate(points):
             vertices[number] = surface.raster.triangles[triangle[row]]
-            weights[number], self._offset[number] = weight[row], offset[row]
+            weights[number], self._offset[number] = in_triangle[row], offset[row]
         subdivision = load_head().subdivision[vertices.ravel()]
         self._neutral = np.einsum("lk,lkc->lc", weights, surface.vertices[vertices])
         self._shift = np.stack(
@@ -133,8 +133,8 @@ def _outline_points(surface: Surface, brow_tops: dict[str, NDArray[np.float64]])
         top = brow_tops[side]
         for number, part in zip(numbers, _BROW_PARTS, strict=True):
             points[number] = tuple(top[int(part * (len(top) - 1))])
-    for eye, numbers in _EYES.items():
-        points |= _eye_points(surface, eye, numbers)
+    for eye, around in _EYES.items():
+        points |= _eye_points(surface, eye, around)
     return points | _mouth_points(surface)
 
 

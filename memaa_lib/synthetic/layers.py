@@ -81,7 +81,8 @@ def rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return about_z @ about_y @ about_x
+    result: NDArray[np.float64] = about_z @ about_y @ about_x
+    return result
 
 
 class Layer:
@@ -244,4 +245,5 @@ class Layer:
 
 
 def _sample(image: Image, at: Image) -> Image:
-    return cv2.remap(image, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    result: Image = cv2.remap(image, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return result

@@ -113,4 +113,7 @@ def ambient_occlusion(depth: Image, covered: Image, facing: Image, px_per_dm: fl
         light *= 1 - largest * (1 - np.exp(-strength * below / largest))
         light *= np.clip(1 + 0.2 * strength * above, 1, 1.08)
     # Grazing surfaces have unreliable depth: trust them less.
-    return (1 + (light - 1) * (0.35 + 0.65 * smoothstep(0.05, 0.55, facing))).astype(np.float32)
+    result: Image = (1 + (light - 1) * (0.35 + 0.65 * smoothstep(0.05, 0.55, facing))).astype(
+        np.float32
+    )
+    return result

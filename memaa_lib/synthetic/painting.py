@@ -213,4 +213,7 @@ def _scattered(light: Image, surface: Surface) -> Image:
     """Blur the light that falls on the skin, red most, without mixing in the background."""
     covered = surface.covered.astype(np.float32)
     radii = [surface.mm(radius) for radius in _SCATTER_MM]
-    return cv2.merge([blur(light * covered, r) / np.maximum(blur(covered, r), 1e-3) for r in radii])
+    result: Image = cv2.merge(
+        [blur(light * covered, r) / np.maximum(blur(covered, r), 1e-3) for r in radii]
+    )
+    return result

@@ -90,9 +90,8 @@ _NEVER_IDLE = (*_BLINK_UNITS, "AU25", "AU26")
 _IDLE_UNITS = 5
 _BLINK_CHANCE = 0.18
 _GAZE_SHIFT_CHANCE = 0.25
-_LARGEST_WEIGHT = (
-    0.13  # of a full action unit: a micro-expression, however small the muscle's range
-)
+# Share of a full action unit in a micro-expression, however small the muscle's range.
+_LARGEST_WEIGHT = 0.2
 _LARGEST_DRIFT_PX = 2.0
 _LARGEST_LATE_START = 0.25  # of the time from onset to apex
 
@@ -399,7 +398,8 @@ def _gaze(rng: np.random.Generator, n_frames: int, fps: float) -> NDArray[np.flo
     if rng.random() < _GAZE_SHIFT_CHANCE:
         start, jump = rng.uniform(0.1, 0.9) * n_frames, rng.normal(0, 0.008, 2)
         gaze += jump * smooth_rise((np.arange(n_frames) - start) / (0.025 * fps))[:, None]
-    return gaze
+    result: NDArray[np.float64] = gaze
+    return result
 
 
 def _flicker(rng: np.random.Generator, n_frames: int, fps: float) -> NDArray[np.float64]:
@@ -421,4 +421,5 @@ def _wander(
     noise = rng.standard_normal((n_paths, n_frames + 2 * margin))
     paths = np.stack([np.convolve(row, kernel, "valid") for row in noise], 1)
     paths -= paths[0]
-    return paths / np.maximum(np.abs(paths).max(0), 1e-9)
+    result: NDArray[np.float64] = paths / np.maximum(np.abs(paths).max(0), 1e-9)
+    return result

@@ -7,9 +7,12 @@ enough for its group. Among the triangles that cover a pixel the nearest wins.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+Array = NDArray[Any]
 
 # Triangles are grouped by the side of the pixel square that holds them.
 _SQUARES = (1, 2, 3, 4, 6, 9, 13, 20, 32, 64, 128, 256, 4096)
@@ -52,8 +55,8 @@ class Raster:
 
 
 def rasterise(
-    points: NDArray[np.float64],
-    depth: NDArray[np.float64],
+    points: NDArray[np.floating],
+    depth: NDArray[np.floating],
     triangles: NDArray[np.int64],
     shape: tuple[int, int],
 ) -> Raster:
@@ -124,7 +127,9 @@ def _cross(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64
     return p[..., 0] * q[..., 1] - p[..., 1] * q[..., 0]
 
 
-def _barycentric(x, y, a, b, c, area):  # type: ignore[no-untyped-def]
+def _barycentric(
+    x: Array, y: Array, a: Array, b: Array, c: Array, area: Array
+) -> tuple[Array, Array]:
     """Weights of the corners b and c at the points (x, y)."""
     dx, dy = x - a[..., 0], y - a[..., 1]
     u = (dx * (c[..., 1] - a[..., 1]) - dy * (c[..., 0] - a[..., 0])) / area
@@ -150,4 +155,5 @@ def vertex_normals(vertices: NDArray[np.floating], quads: NDArray[np.int64]) -> 
         1,
     )
     length = np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    return (normals / length).astype(np.float32)
+    result: NDArray[np.float32] = (normals / length).astype(np.float32)
+    return result

@@ -453,7 +453,12 @@ def _claim(root: Path, truth: dict[str, Any]) -> None:
     if not (root / TRUTH_FOLDER / "truth.json").is_file():
         raise InputError(f"{root}: not empty and no synthetic twin; name a new folder")
     there = read_truth(root)
-    same = ("dataset", "variant", "seed", "difficulty", "defects", "full", "generator")
+    same = ("dataset", "variant", "seed", "difficulty", "defects", "full")
+    if there.get("generator") != truth["generator"]:
+        raise InputError(
+            f"{root}: another version of the generator began this twin; "
+            "remove it or name a new folder"
+        )
     for name in same:
         if there.get(name) != truth[name]:
             raise InputError(

@@ -172,4 +172,7 @@ def true_flow(rig: FaceRig, plan: ClipPlan, a: int, b: int) -> NDArray[np.float3
 
 
 def _sample(field: NDArray[np.float32], at: NDArray[np.float32]) -> NDArray[np.float32]:
-    return cv2.remap(field, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    result: NDArray[np.float32] = cv2.remap(
+        field, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return result

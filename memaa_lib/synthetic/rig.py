@@ -93,7 +93,8 @@ class FaceRig:
         scale = float(camera.face_fraction * height / (eyes[1] - chin))
         middle = float(eyes[1] - (0.5 - camera.eye_row) * height / scale)
         self.view = View(height, width, _PAD_PX, (0.0, middle, float(eyes[2] + 0.1)), scale)
-        return eyes
+        result: NDArray[np.float64] = eyes
+        return result
 
     # ---------------------------------------------------------------- setting up
     def _cut(self, surface: Surface, painted: PaintedFace, eye_height: float) -> None:
@@ -116,10 +117,13 @@ class FaceRig:
         self._paint_mouth_cavity(surface)
         mask = cv2.resize(cutter.face_mask.astype(np.float32), None, fx=self._step, fy=self._step)
         self.face_mask = self._window(mask) > 0.5
-        self.peaks = np.maximum(
-            _peak(face.motion.displacement, cutter.skin),
-            _peak(lip.motion.displacement, cutter.skin[lip.box.nodes]),
-        )
+        sheets = (face, lip, *lids.values())
+        known = [cutter.skin[sheet.box.nodes] for sheet in sheets]
+        moved = [
+            sheet.motion.displacement[:, nodes] for sheet, nodes in zip(sheets, known, strict=True)
+        ]
+        self._skin_motion = np.ascontiguousarray(np.concatenate(moved, axis=1)[:, ::2])
+        self.peaks = np.sqrt(_squared(self._skin_motion).max(1)).astype(np.float64)
         self.blink_closure = np.zeros(len(ACTION_UNITS))
         for eye, unit in _BLINKS.items():
             index = action_unit_index(unit)
@@ -248,13 +252,13 @@ class FaceRig:
         """Exact landmarks (T, 68, 2) in px of the frame."""
         top, left, _, _ = self.camera.head_window
         points = self._tracker.track(weights, pose) + np.array([left, top])
-        return points.astype(np.float32)
+        result: NDArray[np.float32] = points.astype(np.float32)
+        return result
 
     def peak_motion(self, weights: NDArray[np.float64]) -> float:
         """Largest displacement in px of the still head's face for action units (K,)."""
-        bases = (self._face.motion.displacement[:, ::2, ::2], self._lip.motion.displacement)
-        moved = [np.tensordot(weights.astype(np.float32), basis, 1) for basis in bases]
-        return max(float(np.sqrt(_squared(field).max())) for field in moved)
+        moved = np.tensordot(weights.astype(np.float32), self._skin_motion, 1)
+        return float(np.sqrt(_squared(moved).max()))
 
     def flow_from_neutral(
         self, weights: NDArray[np.float64], pose: NDArray[np.float64]
@@ -351,13 +355,8 @@ def _rigid(view: View, nodes: tuple[int, int], step: int, depth: float) -> Motio
 
 
 def _squared(vectors: Image) -> Image:
-    return np.einsum("...k,...k->...", vectors, vectors)
-
-
-def _peak(displacement: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Largest displacement of each action unit among the known nodes."""
-    moved = _squared(displacement[:, known])
-    return np.maximum(np.sqrt(moved.max(1)), 1e-3).astype(np.float64)
+    result: Image = np.einsum("...k,...k->...", vectors, vectors)
+    return result
 
 
 def _closing_weight(cutter: SheetCutter, face: Sheet, lid: Sheet, eye: int, index: int) -> float:

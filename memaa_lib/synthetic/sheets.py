@@ -33,7 +33,8 @@ _FOLLOW_HEIGHTS, _FOLLOW_SHARES = (-2.2, -1.45, -1.0), (0.0, 0.35, 1.0)
 
 def follows_head(height_over_eyes: NDArray[np.floating]) -> NDArray[np.floating]:
     """Share of the head's motion that neck and shoulders take part in."""
-    return np.interp(height_over_eyes, _FOLLOW_HEIGHTS, _FOLLOW_SHARES)
+    result: NDArray[np.floating] = np.interp(height_over_eyes, _FOLLOW_HEIGHTS, _FOLLOW_SHARES)
+    return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +81,8 @@ class SheetCutter:
     ) -> None:
         self.surface, self.painted, self.step, self.eye_height = surface, painted, step, eye_height
         self.per_node = step * surface.oversampling
-        self.shape = tuple(size // self.per_node for size in surface.shape)
+        height, width = surface.shape
+        self.shape = (height // self.per_node, width // self.per_node)
         self.rows = (np.arange(self.shape[0])[:, None] + 0.5) * self.per_node - 0.5
         self.columns = (np.arange(self.shape[1])[None] + 0.5) * self.per_node - 0.5
         self._fields()
@@ -247,11 +249,15 @@ class SheetCutter:
         return (source + 0.5) / self.per_node - 0.5
 
     def _mouth_row(self, columns: NDArray[np.floating]) -> NDArray[np.floating]:
-        return np.interp(columns, self.surface.mouth_columns, self.surface.mouth_rows)
+        result: NDArray[np.floating] = np.interp(
+            columns, self.surface.mouth_columns, self.surface.mouth_rows
+        )
+        return result
 
     def _in_mouth(self) -> NDArray[np.bool_]:
         x = self.surface.mouth_columns
-        return (self.columns > x[0]) & (self.columns < x[-1])
+        result: NDArray[np.bool_] = (self.columns > x[0]) & (self.columns < x[-1])
+        return result
 
     def _below_mouth(
         self, rows: slice, columns: slice, start_dm: float, full_dm: float
@@ -315,7 +321,8 @@ class _Shading:
         relative = 0.9 * (lit / np.maximum(neutral_lit, 0.02) - 1)
         change = np.dstack([relative, shine - neutral_shine]) / amount
         change = np.clip(change, -_LARGEST_SHADING, _LARGEST_SHADING)
-        return (change * self.bare[..., None]).astype(np.float32)
+        result: Image = (change * self.bare[..., None]).astype(np.float32)
+        return result
 
     def _light(self, normal: Image) -> tuple[Image, Image]:
         lit = diffuse(normal, self.lighting, self.occlusion, self.shadow)
@@ -339,8 +346,9 @@ def _carried(fields: NDArray[np.float32], rows: NDArray[np.integer]) -> NDArray[
 
 def _smoothed(fields: NDArray[np.float32], sigma_x: float, sigma_y: float) -> NDArray[np.float32]:
     def smooth(field: Image) -> Image:
-        return cv2.GaussianBlur(
+        result: Image = cv2.GaussianBlur(
             field, (0, 0), sigmaX=sigma_x, sigmaY=sigma_y, borderType=cv2.BORDER_REPLICATE
         )
+        return result
 
     return np.stack([smooth(field) for field in fields])

@@ -171,7 +171,8 @@ class Surface:
 
         def look_up(name: str) -> Image:
             values = cv2.remap(masks[name], x, y, cv2.INTER_LINEAR, borderValue=0)
-            return values.astype(np.float32) / 255 * self.skin
+            result: Image = values.astype(np.float32) / 255 * self.skin
+            return result
 
         self.lips = look_up("lips")
         self.inside_mouth = look_up("inside_mouth")
@@ -195,7 +196,8 @@ class Surface:
 def unit(vectors: Image) -> Image:
     """Scale vectors along the last axis to length 1 (zero vectors stay zero)."""
     length = np.sqrt(np.einsum("...k,...k->...", vectors, vectors))
-    return vectors / np.maximum(length, 1e-4)[..., None]
+    result: Image = vectors / np.maximum(length, 1e-4)[..., None]
+    return result
 
 
 def _find_eyelids(opening: NDArray[np.bool_]) -> Eyelids:
@@ -208,6 +210,7 @@ def _find_eyelids(opening: NDArray[np.bool_]) -> Eyelids:
 
     def smooth(rows: NDArray[np.int64]) -> NDArray[np.float32]:
         filled = np.interp(columns, columns[known], rows[known])
-        return blur(filled[None].astype(np.float32), 2.0)[0]
+        result: NDArray[np.float32] = blur(filled[None].astype(np.float32), 2.0)[0]
+        return result
 
     return Eyelids(columns, smooth(top), smooth(bottom))

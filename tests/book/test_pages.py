@@ -58,17 +58,21 @@ def visit(page, name: str) -> list[str]:
     complaints: list[str] = []
     page.on(
         "request",
-        lambda request: complaints.append(f"asks for {request.url}")
-        if not request.url.startswith(("file:", "data:", "blob:"))
-        else None,
+        lambda request: (
+            complaints.append(f"asks for {request.url}")
+            if not request.url.startswith(("file:", "data:", "blob:"))
+            else None
+        ),
     )
     page.on("requestfailed", lambda request: complaints.append(f"misses {request.url[-80:]}"))
     page.on("pageerror", lambda error: complaints.append(f"throws {error}"))
     page.on(
         "console",
-        lambda message: complaints.append(f"{message.type}: {message.text}")
-        if message.type in ("error", "warning")
-        else None,
+        lambda message: (
+            complaints.append(f"{message.type}: {message.text}")
+            if message.type in ("error", "warning")
+            else None
+        ),
     )
     page.goto((HTML / f"{name}.html").as_uri(), wait_until="load")
     page.wait_for_timeout(300)

@@ -319,11 +319,17 @@ def test_a_small_twin_grows(make_twin, fake_renderer):
         make_twin("smic", clips=3)
 
 
-def test_nothing_else_is_overwritten(make_twin, tmp_path):
+def test_nothing_else_is_overwritten(make_twin, tmp_path, monkeypatch):
     root = make_twin("smic", clips=3)
     for change in ({"seed": 1}, {"difficulty": 0.2}, {"defects": True}, {"variant": "raw"}):
         with pytest.raises(InputError, match="name another folder"):
             write_twin("smic", root, clips=3, n_jobs=1, **change)
+    with monkeypatch.context() as patch:
+        patch.setattr(release, "_source_signature", lambda: "newer")
+        with pytest.raises(InputError, match="another version of the generator"):
+            write_twin("smic", root, clips=3, n_jobs=1)
+        with pytest.raises(InputError, match="another version of the generator"):
+            rebuild_clip(root, "s01", "s01_ne_01")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
     with pytest.raises(InputError, match="not empty"):
