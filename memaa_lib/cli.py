@@ -82,7 +82,12 @@ def data_list() -> None:
     """
     from memaa_lib.datasets import list_datasets
 
-    print_table(list_datasets())
+    table = list_datasets()
+    print_table(table.drop(columns=["title", "root", "licence", "where"]))
+    for row in table.to_dict("records"):
+        out.print(f"\n{row['dataset']}: {row['title']}", highlight=False, markup=False)
+        for name in ("root", "licence", "where"):
+            out.print(f"  {name}: {row[name]}", highlight=False, markup=False)
 
 
 @data_app.command("check")
@@ -119,6 +124,9 @@ def data_twin(
     seed: Annotated[int, typer.Option(help="Another seed makes other people.")] = 0,
     difficulty: Annotated[float, typer.Option(help="0 (plain) to 1 (hard).")] = 0.5,
     defects: Annotated[bool, typer.Option(help="Put in the release's known holes.")] = False,
+    full: Annotated[
+        bool, typer.Option(help="Render the annotated clips outside the composite, too.")
+    ] = False,
     variant: Annotated[
         str | None, typer.Option(help="Layout of the release, e.g. cropped or raw.")
     ] = None,
@@ -140,6 +148,7 @@ def data_twin(
         seed=seed,
         difficulty=difficulty,
         defects=defects,
+        full=full,
         n_jobs=n_jobs,
         **options,
     )
