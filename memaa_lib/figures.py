@@ -105,7 +105,9 @@ def faces(
     rows = -(-len(images) // columns)
     height, breadth = images[0].shape[:2]
     cell = width / columns
-    figure: Figure = plt.figure(figsize=(width, rows * (cell * height / breadth + 0.25 * bool(titles))))
+    figure: Figure = plt.figure(
+        figsize=(width, rows * (cell * height / breadth + 0.25 * bool(titles)))
+    )
     for number, image in enumerate(images):
         axes = figure.add_subplot(rows, columns, number + 1)
         axes.imshow(image, vmin=0, vmax=255)

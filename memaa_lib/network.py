@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import io
 import math
 import os
 import re
@@ -225,13 +226,13 @@ PROFILES: Mapping[str, TrainingProfile] = MappingProxyType(
             image_size=64,
             initialisation="pretrained",
             optimizer="adamw",
-            learning_rate=3e-4,
+            learning_rate=1e-3,
             weight_decay=0.05,
             batch_size=32,
             schedule="one-cycle",
-            epochs=6,
+            epochs=10,
             class_weights="balanced",
-            trainable="layer4",
+            trainable="fc",
             freeze_batch_norm=True,
         ),
     }
@@ -283,13 +284,15 @@ def profile_named(name: str | TrainingProfile, **changes: Any) -> TrainingProfil
 # ------------------------------------------------------------------------------------- weights
 
 
-def scratch_weights(seed: int = 0) -> StateDict:
-    """Return random starting weights of ResNet-34 with three outputs.
+def scratch_weights(seed: int = 0, outputs: int = len(CLASSES)) -> StateDict:
+    """Return random starting weights of ResNet-34.
 
     Parameters
     ----------
     seed
         Seed; torch's own random state is left alone.
+    outputs
+        Number of outputs: three, and more where pre-training has other things to learn.
 
     Returns
     -------
@@ -299,7 +302,7 @@ def scratch_weights(seed: int = 0) -> StateDict:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return dict(_resnet34().state_dict())
+        return dict(_resnet34(outputs).state_dict())
 
 
 def imagenet_weights(path: Path | str | None = None, seed: int = 0) -> StateDict:
@@ -368,12 +371,13 @@ def write_weights(state: Mapping[str, torch.Tensor], folder: Path | str, stem: s
     """
     import torch
 
-    with atomic_path(Path(folder) / f"{stem}.pth") as temporary:
-        torch.save(dict(state), temporary)
-        target = Path(folder) / f"{stem}-{_sha256(temporary)[:8]}.pth"
-        with atomic_path(target) as copy:
-            copy.write_bytes(temporary.read_bytes())
-    (Path(folder) / f"{stem}.pth").unlink(missing_ok=True)
+    # Through memory, since torch writes the name of an open file into the file.
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    contents = buffer.getvalue()
+    target = Path(folder) / f"{stem}-{hashlib.sha256(contents).hexdigest()[:8]}.pth"
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(contents)
     return target
 
 
@@ -588,6 +592,7 @@ def train(
     seed: int = 0,
     device: str = "cpu",
     after_epoch: Callable[[int, torch.nn.Module], None] | None = None,
+    side_targets: NDArray[np.floating] | None = None,
 ) -> Trained:
     """Train the network on avatars (Sec. 3.5).
 
@@ -607,6 +612,9 @@ def train(
         ``"cpu"`` or ``"cuda"``.
     after_epoch
         Called with the number of epochs done and the trained part of the network.
+    side_targets
+        ``(N, K)``: numbers that K further outputs of the network shall estimate; their mean
+        squared error is added to the loss. Only pre-training has such a truth.
 
     Returns
     -------
@@ -630,6 +638,7 @@ def train(
     loss_function = torch.nn.CrossEntropyLoss(
         weight=_class_weights(target, profile), label_smoothing=profile.label_smoothing
     )
+    side = None if side_targets is None else torch.tensor(side_targets, dtype=torch.float32)
     generator = torch.Generator().manual_seed(seed)
     batches_per_epoch = len(_batches(torch.arange(len(target)), profile))
     optimizer = _optimizer(trained_part, profile)
@@ -643,7 +652,11 @@ def train(
             for chosen in _batches(order, profile):
                 batch = _augmented(data, chosen, profile, generator)
                 with _autocast(device, profile):
-                    loss = loss_function(trained_part(batch).float(), target[chosen.to(device)])
+                    outputs = trained_part(batch).float()
+                loss = loss_function(outputs[:, : len(CLASSES)], target[chosen.to(device)])
+                if side is not None:
+                    error = outputs[:, len(CLASSES) :] - side[chosen].to(device)
+                    loss = loss + error.square().mean()
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
@@ -689,29 +702,29 @@ def predict(
     else:
         _, part = _prepared_network(profile, weights, device)
     part.eval()
-    outputs = [np.zeros((0, len(CLASSES)), np.float32)]
+    outputs = []
     with torch.inference_mode(), one_thread():
         for first in range(0, len(inputs), 64):
             batch = torch.from_numpy(np.ascontiguousarray(inputs[first : first + 64, 0]))
             outputs.append(part(_as_network_input(batch.to(device))).float().cpu().numpy())
-    return np.concatenate(outputs)
+    return np.concatenate(outputs) if outputs else np.zeros((0, len(CLASSES)), np.float32)
 
 
-def _resnet34() -> torch.nn.Module:
-    """Make the network with three outputs."""
+def _resnet34(outputs: int = len(CLASSES)) -> torch.nn.Module:
+    """Make the network."""
     from torchvision.models import resnet34
 
-    return resnet34(num_classes=len(CLASSES))  # type: ignore[no-any-return]
+    return resnet34(num_classes=outputs)  # type: ignore[no-any-return]
 
 
 @functools.lru_cache(maxsize=2)
-def _network(trainable: str, device: str) -> tuple[torch.nn.Module, torch.nn.Module]:
+def _network(trainable: str, device: str, outputs: int) -> tuple[torch.nn.Module, torch.nn.Module]:
     """Make the network and its trained part once a process; folds reset the weights in place."""
     import torch
 
     if device.startswith("cuda"):  # wanted by cuBLAS for results that can be repeated
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    network: Any = _resnet34().to(device).to(memory_format=torch.channels_last)
+    network: Any = _resnet34(outputs).to(device).to(memory_format=torch.channels_last)
     if trainable == "all":
         part: torch.nn.Module = network
     elif trainable == "layer4":
@@ -727,7 +740,7 @@ def _prepared_network(
     profile: TrainingProfile, start: Mapping[str, torch.Tensor], device: str
 ) -> tuple[torch.nn.Module, torch.nn.Module]:
     """Return the network with every weight and buffer reset, and its trained part."""
-    network, part = _network(profile.trainable, device)
+    network, part = _network(profile.trainable, device, len(start["fc.bias"]))
     network.load_state_dict(dict(start))
     network.eval()
     return network, part
@@ -912,7 +925,9 @@ class Pretraining:
     """How the starting weights of ``initialisation="pretrained"`` are made.
 
     The network first learns from avatars of synthetic people who occur in no data set ("further"
-    identities). Their number and kind are ours, not the paper's.
+    identities): their class, and how strongly each action unit of the face moves, which the renderer
+    knows. The second task says much more about each clip than its class does. All of this is ours,
+    not the paper's.
 
     Parameters
     ----------
@@ -937,8 +952,8 @@ class Pretraining:
     'scratch'
     """
 
-    identities: int = 40
-    clips_per_class: int = 4
+    identities: int = 64
+    clips_per_class: int = 2
     camera: str = "smic"
     seconds: tuple[float, float] = (0.16, 0.5)
     difficulty: float = 0.25
@@ -952,8 +967,10 @@ class Pretraining:
         weight_decay=0.05,
         batch_size=32,
         schedule="one-cycle",
-        epochs=12,
-        shift_px=3.0,
+        epochs=16,
+        shift_px=2.0,
+        contrast=0.1,
+        gray_probability=0.2,
     )
 
     def __post_init__(self) -> None:
@@ -1039,7 +1056,7 @@ def starting_weights(
 
 def pretraining_set(
     settings: Pretraining = PRETRAINING, *, n_jobs: int = 2, cache: Path | str | None = None
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float32]]:
     """Render clips of further identities and make their avatars.
 
     The landmarks are the renderer's own and the labels what the face really shows: these people
@@ -1060,10 +1077,13 @@ def pretraining_set(
         ``(N, A, s, s, 3)`` uint8 at the training image size, one A for each training alpha.
     labels : numpy.ndarray
         ``(N,)`` int64 codes.
+    action_units : numpy.ndarray
+        ``(N, K)`` float32, how strongly the action units move at the apex, left and right
+        averaged, as a mirrored avatar has the same ones.
 
     Examples
     --------
-    >>> avatars, labels = pretraining_set()  # doctest: +SKIP
+    >>> avatars, labels, action_units = pretraining_set()  # doctest: +SKIP
     """
     import joblib
 
@@ -1085,13 +1105,14 @@ def pretraining_set(
         for result in parallel(task(i, part, folder) for i in range(settings.identities)):
             results.append(result)
             advance()
-    return np.concatenate([r[0] for r in results]), np.concatenate([r[1] for r in results])
+    avatars, labels, action_units = zip(*results, strict=True)
+    return np.concatenate(avatars), np.concatenate(labels), np.concatenate(action_units)
 
 
 def _avatars_of_identity(
     number: int, settings: Pretraining, folder: Path
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return the avatars ``(n, A, s, s, 3)`` and labels of one further identity."""
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float32]]:
+    """Return avatars ``(n, A, s, s, 3)``, labels and action units of one further identity."""
     from memaa_lib import avatar
 
     cv2.setNumThreads(1)
@@ -1099,16 +1120,16 @@ def _avatars_of_identity(
     path = folder / f"identity-{number:04d}-{key}.npz"
     if path.is_file():
         with np.load(path, allow_pickle=False) as kept:
-            return kept["avatars"], kept["labels"]
-    avatars, labels = _render_identity(number, settings)
+            return kept["avatars"], kept["labels"], kept["action_units"]
+    avatars, labels, action_units = _render_identity(number, settings)
     with atomic_path(path) as temporary:
-        np.savez_compressed(temporary, avatars=avatars, labels=labels)
-    return avatars, labels
+        np.savez_compressed(temporary, avatars=avatars, labels=labels, action_units=action_units)
+    return avatars, labels, action_units
 
 
 def _render_identity(
     number: int, settings: Pretraining
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float32]]:
     """Render all clips of one further identity and make their avatars."""
     from memaa_lib.avatar import AvatarSettings, clip_to_avatar
     from memaa_lib.clips import Clip
@@ -1120,7 +1141,7 @@ def _render_identity(
     rig = FaceRig(sample_identity("further", str(number), seed=settings.seed), camera)
     chain = AvatarSettings(landmarks="given")
     generator = np.random.default_rng([settings.seed, number])
-    avatars, labels = [], []
+    avatars, labels, action_units = [], [], []
     for label in CLASSES:
         for repeat in range(settings.clips_per_class):
             n_frames = max(8, round(camera.fps * generator.uniform(*settings.seconds)))
@@ -1142,7 +1163,16 @@ def _render_identity(
             )
             avatars.append(resize_avatars(made, settings.training.image_size))
             labels.append(CLASSES.index(clip.shown_label))
-    return np.stack(avatars), np.array(labels, dtype=np.int64)
+            action_units.append(_both_sides(plan.expression[plan.apex]))
+    return np.stack(avatars), np.array(labels, dtype=np.int64), np.stack(action_units)
+
+
+def _both_sides(weights: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Average the left and right weights of each action unit."""
+    from memaa_lib.synthetic import ACTION_UNITS
+
+    units = np.array([name.rstrip("LR") for name in ACTION_UNITS])
+    return np.array([weights[units == unit].mean() for unit in np.unique(units)], np.float32)
 
 
 def pretrained_weights(
@@ -1176,19 +1206,26 @@ def pretrained_weights(
         with contextlib.suppress(InputError):
             read_weights(path)
             return path
-    avatars, labels = pretraining_set(settings, n_jobs=n_jobs, cache=folder)
+    avatars, labels, action_units = pretraining_set(settings, n_jobs=n_jobs, cache=folder)
     profile = settings.training
-    start = scratch_weights(settings.seed)
+    # Every action unit that moves at all gets the same say.
+    size = np.sqrt(np.square(action_units).mean(axis=0))
+    side_targets = action_units[:, size > 0] / size[size > 0]
+    start = scratch_weights(settings.seed, len(CLASSES) + side_targets.shape[1])
     inputs = network_inputs(avatars, profile, start)
     images = inputs.reshape(-1, *inputs.shape[2:])
-    repeated = np.repeat(labels, avatars.shape[1])
+    copies = avatars.shape[1]
     with progress("pre-training epochs", profile.epochs) as advance:
         trained = train(
             images,
-            repeated,
+            np.repeat(labels, copies),
             profile,
             start,
             seed=settings.seed,
             after_epoch=lambda epoch, part: advance(),
+            side_targets=np.repeat(side_targets, copies, axis=0),
         )
-    return write_weights(trained.state, folder, f"resnet34-further-{key}")
+    state = dict(trained.state)
+    for name in ("fc.weight", "fc.bias"):
+        state[name] = state[name][: len(CLASSES)].clone()
+    return write_weights(state, folder, f"resnet34-further-{key}")

@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from memaa_lib.clips import read_image, to_gray
 from memaa_lib.datasets import load_truth_landmarks, subject_key
 from memaa_lib.datasets.layout import scan_frames
+from memaa_lib.metrics import uar
 from memaa_lib.registration import crop_window
 from memaa_lib.storage import InputError, progress
 
@@ -195,3 +196,74 @@ def leave_one_subject_out_predictions(
     table = index[["dataset", "subject", "clip", "label"]].copy()
     table["prediction"] = predicted
     return table
+
+
+def without_identity(features: NDArray[np.floating], index: pd.DataFrame) -> NDArray[np.floating]:
+    """Take each subject's average off that subject's features, so that only the clip is left.
+
+    Parameters
+    ----------
+    features
+        ``(N, D)``.
+    index
+        One row a clip, in the same order.
+
+    Returns
+    -------
+    ndarray
+        ``(N, D)``.
+
+    Examples
+    --------
+    >>> index = pd.DataFrame({"dataset": "smic", "subject": ["s01", "s01", "s02"]})
+    >>> without_identity(np.array([[1.0], [3.0], [5.0]]), index).ravel()
+    array([-1.,  1.,  0.])
+    """
+    groups = [subject_key(row) for row in index.to_dict("records")]
+    frame = pd.DataFrame(np.asarray(features))
+    return (frame - frame.groupby(groups).transform("mean")).to_numpy()
+
+
+def permutation_null(
+    features: NDArray[np.floating], index: pd.DataFrame, permutations: int = 20, seed: int = 0
+) -> NDArray[np.float64]:
+    """Return the UAR that a probe reaches when labels are permuted within each subject.
+
+    What is left of the score then is chance, with the subjects, their numbers of clips and the
+    classifier as they are: a fairer yardstick than 1/3.
+
+    Parameters
+    ----------
+    features, index
+        See :func:`leave_one_subject_out_predictions`.
+    permutations
+        How many times the labels are permuted.
+    seed
+        Of the permutations.
+
+    Returns
+    -------
+    ndarray
+        ``float64`` ``(permutations,)``, sorted.
+
+    Examples
+    --------
+    >>> labels = ["negative", "positive", "surprise"] * 2
+    >>> columns = {"dataset": "smic", "subject": ["s01"] * 3 + ["s02"] * 3, "clip": list("abcdef")}
+    >>> index = pd.DataFrame(columns | {"label": labels})
+    >>> permutation_null(np.eye(3)[[0, 1, 2, 0, 1, 2]], index, permutations=2).shape
+    (2,)
+    """
+    random = np.random.default_rng(seed)
+    groups = np.array([subject_key(row) for row in index.to_dict("records")])
+    reached = []
+    for _ in range(permutations):
+        permuted = index.copy()
+        labels = index["label"].to_numpy(dtype=object).copy()
+        for group in sorted(set(groups)):
+            places = np.flatnonzero(groups == group)
+            labels[places] = random.permutation(labels[places])
+        permuted["label"] = labels
+        table = leave_one_subject_out_predictions(features, permuted)
+        reached.append(uar(table["label"], table["prediction"]))
+    return np.sort(np.array(reached))

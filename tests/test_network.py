@@ -180,6 +180,20 @@ def test_training_learns_a_plain_difference(start):
     assert np.array_equal(outputs.argmax(axis=1), labels)
 
 
+def test_further_outputs_estimate_the_side_targets():
+    start = network.scratch_weights(0, outputs=5)
+    profile = replace(
+        TINY, initialisation="pretrained", trainable="fc", epochs=40, optimizer="adamw"
+    )
+    inputs = network.network_inputs(images(), profile, network.scratch_weights(0))
+    labels = np.arange(10) % 3
+    sides = np.stack([labels == 0, labels == 1], axis=1).astype(float)
+    result = network.train(inputs, labels, profile, start, side_targets=sides)
+    assert result.losses[-1] < result.losses[0]
+    estimates = network.predict(inputs, profile, result.state)[:, 3:]
+    assert np.abs(estimates - sides).mean() < np.abs(sides - sides.mean(axis=0)).mean()
+
+
 @pytest.mark.parametrize("trainable", ["layer4", "fc"])
 def test_frozen_layers_stay_as_they_were(start, trainable):
     profile = replace(
@@ -358,6 +372,7 @@ def test_resizing_by_halves_is_the_mean_of_four():
 
 def test_weights_files_are_named_by_their_hash(tmp_path, start):
     path = network.write_weights(start, tmp_path, "net")
+    assert network.write_weights(start, tmp_path, "net") == path
     assert path.name == f"net-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.pth"
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
     assert network.weights_digest(network.read_weights(path)) == network.weights_digest(start)
@@ -437,7 +452,10 @@ def test_pretraining_is_cached_resumed_and_the_same_with_two_processes(tmp_path)
     serial = network.pretraining_set(settings, n_jobs=1, cache=tmp_path / "a")
     parallel = network.pretraining_set(settings, n_jobs=2, cache=tmp_path / "b")
     assert np.array_equal(serial[0], parallel[0])
+    assert np.array_equal(serial[2], parallel[2])
     assert serial[0].shape == (6, 3, 32, 32, 3)
+    assert len(serial[2]) == 6
+    assert (np.abs(serial[2]).max(axis=1) > 0).all()  # something moves in every clip
     kept = sorted((tmp_path / "a").glob("*.npz"))
     stamps = [path.stat().st_mtime_ns for path in kept]
     kept[1].unlink()

@@ -35,7 +35,11 @@ def shallow_network():
     from torchvision.models.resnet import BasicBlock, ResNet
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network, "_resnet34", lambda: ResNet(BasicBlock, [1, 1, 1, 1], num_classes=3))
+        patch.setattr(
+            network,
+            "_resnet34",
+            lambda outputs=3: ResNet(BasicBlock, [1, 1, 1, 1], num_classes=outputs),
+        )
         network._network.cache_clear()
         yield
     network._network.cache_clear()
@@ -363,7 +367,7 @@ def whole_network(shallow_network, monkeypatch):
     """The real depth again: other processes do not know of the shallow network."""
     from torchvision.models import resnet34
 
-    monkeypatch.setattr(network, "_resnet34", lambda: resnet34(num_classes=3))
+    monkeypatch.setattr(network, "_resnet34", lambda outputs=3: resnet34(num_classes=outputs))
     network._network.cache_clear()
     yield
     network._network.cache_clear()
