@@ -370,7 +370,9 @@ class BuildDisplay:
         self.running: dict[str, None] = {}
         self.done = 0
         self.stop = threading.Event()
-        self.status = err.status("starting") if err.is_terminal else None
+        # bound to the stream as it is now: doit catches sys.stderr while its tasks run
+        self.console = Console(file=sys.stderr, soft_wrap=True)
+        self.status = self.console.status("starting") if self.console.is_terminal else None
 
     def __enter__(self) -> BuildDisplay:
         """Start showing."""
@@ -394,7 +396,7 @@ class BuildDisplay:
             self.running.pop(name, None)
             self.done += 1
         if state in ("done", "failed") or (state == "start" and not self.status):
-            err.print(f"{state:>6}  {name}", highlight=False)
+            self.console.print(f"{state:>6}  {name}", highlight=False)
 
     def _refresh(self) -> None:
         from memaa_lib.publish import running_states

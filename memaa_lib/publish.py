@@ -974,11 +974,12 @@ def prepare(name: str, profile: str) -> None:
     from memaa_lib import arms, protocol
     from memaa_lib.avatar import make_avatars
     from memaa_lib.datasets import load_index
+    from memaa_lib.paper import TRAINING_ALPHAS
 
     kind, _, what = name.partition("-")
     folds = "kfold" if profile == "laptop" else "loso"
     if kind == "avatars":
-        make_avatars(load_index(what))
+        make_avatars(load_index(what), TRAINING_ALPHAS)  # among them the test's
     elif what == "cross":
         for dataset in DATASETS:
             protocol.train(dataset, "cross", profile)
