@@ -23,10 +23,11 @@ from memaa_lib.clips import read_image, to_gray
 from memaa_lib.datasets import load_truth_landmarks, subject_key
 from memaa_lib.datasets.layout import scan_frames
 from memaa_lib.metrics import uar
-from memaa_lib.registration import crop_window
+from memaa_lib.registration import affine_to_reference, apply_affine, crop_window
 from memaa_lib.storage import InputError, progress
 
 FACE_SIZE = (168, 140)  # rows and columns, px, to which faces are brought before they are compared
+BROWS_AND_MOUTH = (*range(17, 27), *range(48, 68))  # landmarks that expressions move most
 GRID = (14, 12)  # rows and columns of the feature grid
 
 
@@ -267,3 +268,28 @@ def permutation_null(
         table = leave_one_subject_out_predictions(features, permuted)
         reached.append(uar(table["label"], table["prediction"]))
     return np.sort(np.array(reached))
+
+
+def expression_movement(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return how far brows and mouth are from where they were at onset, the head's movement taken off.
+
+    Parameters
+    ----------
+    landmarks
+        ``(T, 68, 2)``, px; a twin's true ones.
+
+    Returns
+    -------
+    ndarray
+        ``float64`` ``(T,)``, mean distance in px.
+
+    Examples
+    --------
+    >>> face = np.random.default_rng(0).uniform(0, 100, (68, 2))
+    >>> moved = face + 3.0
+    >>> bool(expression_movement(np.stack([face, moved])).max() < 1e-6)
+    True
+    """
+    still_head = apply_affine(affine_to_reference(landmarks, points="stable"), landmarks)
+    distance = np.linalg.norm(still_head - still_head[0], axis=2)
+    return distance[:, list(BROWS_AND_MOUTH)].mean(axis=1).astype(np.float64)

@@ -1,5 +1,6 @@
 """The project itself: versions agree, notebook pairs are in sync, layers are in order."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from memaa_lib.publish import known_parameters, published_runs, read_toc, toc_pa
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
+LONGEST_HELPER = 16  # lines
 CONDA_NAMES = {"pytorch-cpu": "torch"}
 
 
@@ -75,8 +77,21 @@ class TestNotebook:
         assert "figures.provenance" in notebook.cells[-1].source
 
     def test_defines_no_method(self, path):
+        """A page may name a small step of its own experiment; anything longer is a method."""
+        for cell in jupytext.read(path).cells:
+            if cell.cell_type == "code":
+                for node in ast.parse(cell.source).body:
+                    assert not isinstance(node, ast.ClassDef), "classes belong in memaa_lib"
+                    if isinstance(node, ast.FunctionDef):
+                        assert node.end_lineno - node.lineno < LONGEST_HELPER, node.name
+
+
+def test_no_two_pages_define_the_same_function():
+    names: list[str] = []
+    for path in NOTEBOOKS:
         code = "\n".join(c.source for c in jupytext.read(path).cells if c.cell_type == "code")
-        assert not re.search(r"^(def|class) ", code, re.MULTILINE), "methods belong in memaa_lib"
+        names += re.findall(r"^def (\w+)", code, re.MULTILINE)
+    assert len(names) == len(set(names)), "what two pages need belongs in memaa_lib"
 
 
 def test_every_page_of_the_contents_has_a_source():
