@@ -34,6 +34,10 @@ TITLES = {
     "samm": "SAMM",
     "composite": "composite",
 }
+NO_CAPTURE = {
+    "capture": False
+}  # doit swaps sys.stderr while it captures, and threads get in each other's way
+BOOK_DATE = "1795305600"  # 2026-11-22, in seconds: what the builder takes for today
 EXECUTION_TIMEOUT = (
     1800  # seconds a cell may take; a stuck notebook must not hold the book for ever
 )
@@ -620,7 +624,7 @@ def build_html(runs: Sequence[Run], *, strict: bool) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     command = [*builder, "--toc", str(toc), "--path-output", str(fresh), "--all", "--quiet"]
     command += ["-W", "-n", "--keep-going"] if strict else []
-    environment = os.environ | {"SOURCE_DATE_EPOCH": "0", "PYTHONHASHSEED": "0"}
+    environment = os.environ | {"SOURCE_DATE_EPOCH": BOOK_DATE, "PYTHONHASHSEED": "0"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     log = ROOT / "build" / "html.log"
     log.write_text(done.stdout + done.stderr, "utf-8")
@@ -784,6 +788,7 @@ def _page_tasks(runs: Sequence[Run], profile: str) -> Iterator[dict[str, Any]]:
         yield {
             "name": f"{run.dataset}/{run.notebook}",
             "actions": [(run_in_process, ["page", run.dataset, run.notebook, profile, suffix])],
+            "io": NO_CAPTURE,
             "file_dep": [str(run.source)],
             "targets": [str(run.target)],
             "uptodate": [config_changed(state)],
@@ -801,6 +806,7 @@ def _prepare_tasks(runs: Sequence[Run], profile: str) -> Iterator[dict[str, Any]
         yield {
             "name": name,
             "actions": [(run_in_process, ["prepare", name, profile])],
+            "io": NO_CAPTURE,
             "uptodate": [config_changed(state)],
             # each uses all cores itself: one after the other
             "task_dep": [f"prepare:{previous}"] if previous else [],
@@ -814,6 +820,7 @@ def _html_task(runs: Sequence[Run], *, strict: bool) -> dict[str, Any]:
         sources += sorted((ROOT / "book").glob(pattern))
     return {
         "actions": [(build_html, [runs], {"strict": strict})],
+        "io": NO_CAPTURE,
         "file_dep": [str(path) for path in sources] + [str(run.target) for run in runs],
         "targets": [str(ROOT / "_build" / "html" / "index.html")],
         "task_dep": ["page"],

@@ -1,7 +1,7 @@
 """Sphinx extension of the book: the paper's own numbers for equations, figures and tables.
 
 ``book/paper_numbers.json`` maps a label to the number that the paper gives it. What is not in the map
-is ours and becomes C.1, C.2, ... in reading order. A label that the map names and no page has is a
+is ours and becomes C.1, C.2, ... in reading order, the same on the pages of every data set. A label that the map names and no page has is a
 warning, so the strict build fails on it.
 """
 
@@ -19,12 +19,11 @@ LOG = logging.getLogger(__name__)
 DATASET_SUFFIXES = ("-smic", "-casme2", "-samm", "-composite")
 
 
-def paper_number(label: str, numbers: dict[str, str]) -> str | None:
-    """Return the paper's number for a label, also for its repetition on another data set's page."""
-    for suffix in ("", *DATASET_SUFFIXES):
-        if label.endswith(suffix) and label.removesuffix(suffix) in numbers:
-            return numbers[label.removesuffix(suffix)]
-    return None
+def without_dataset(label: str) -> str:
+    """Return the label that a page run on another data set repeats."""
+    for suffix in DATASET_SUFFIXES:
+        label = label.removesuffix(suffix)
+    return label
 
 
 def renumber(app: Sphinx, env: BuildEnvironment) -> list[str]:
@@ -32,20 +31,23 @@ def renumber(app: Sphinx, env: BuildEnvironment) -> list[str]:
     numbers = json.loads((Path(app.srcdir) / "book/paper_numbers.json").read_text("utf-8"))
     changed: set[str] = set()
     seen: set[str] = set()
-    ours: dict[str, int] = {}
+    ours: dict[tuple[str, str], int] = {}
+    count: dict[str, int] = {}
     for page in reading_order(env):
         for kind, ids in env.toc_fignumbers.get(page, {}).items():
             for node_id in ids:
                 label = node_id.removeprefix("equation-")
-                number = paper_number(label, numbers)
                 seen.add(label)
-                if number is None:
-                    ours[kind] = ours.get(kind, 0) + 1
-                new: tuple[Any, ...] = (number,) if number else ("C", ours[kind])
+                base = without_dataset(label)
+                if base not in numbers and (kind, base) not in ours:
+                    count[kind] = count.get(kind, 0) + 1
+                    ours[kind, base] = count[kind]
+                number = numbers.get(base)
+                new: tuple[Any, ...] = (number,) if number else ("C", ours[kind, base])
                 if ids[node_id] != new:
                     ids[node_id] = new
                     changed.add(page)
-    for label in sorted(set(numbers) - seen):
+    for label in sorted(set(numbers) - {without_dataset(label) for label in seen}):
         LOG.warning("paper_numbers.json names %s, but no page has it", label)
     return sorted(changed)
 
