@@ -1,8 +1,8 @@
 """Sphinx extension of the book: the paper's own numbers for equations, figures and tables.
 
 ``book/paper_numbers.json`` maps a label to the number that the paper gives it. What is not in the map
-is ours and becomes C.1, C.2, ... in reading order, the same on the pages of every data set. A label that the map names and no page has is a
-warning, so the strict build fails on it.
+is ours and becomes C.1, C.2, ... in reading order, the same on the pages of every data set. A label
+that the map names and no page has is a warning, so the strict build fails on it.
 """
 
 from __future__ import annotations
