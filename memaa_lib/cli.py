@@ -1,7 +1,7 @@
 """The ``memaa`` command: parse, call, print.
 
 Progress goes to standard error, results to standard output. Exit codes: 0 done, 1 wrong input,
-2 wrong usage, 3 some items failed and the rest is done.
+2 wrong usage, 3 some items failed and the rest is done, 130 stopped with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="The data sets and their synthetic twins.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+STOPPED = 130  # exit code after Ctrl-C, as shells have it
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
 
@@ -43,9 +44,10 @@ def main() -> None:
     except InputError as error:
         err.print(f"memaa: {error}", style="red", markup=False, highlight=False)
         sys.exit(1)
-    except KeyboardInterrupt:
-        err.print("stopped; run the same command again to go on where it was")
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == STOPPED:
+            err.print("stopped; give the same command again to go on where it was")
+        raise
 
 
 def _version(show: bool) -> None:
