@@ -70,7 +70,7 @@ ARMS: dict[str, Arm] = {
 QUICK = tuple(name for name, arm in ARMS.items() if not arm.needs_own_avatars)
 
 
-def run_arm(name: str, dataset: str, protocol: str = "kfold", profile: str = "laptop") -> Results:
+def run_arm(name: str, dataset: str, protocol: str = "loso", profile: str = "laptop") -> Results:
     """Train and test one arm.
 
     Parameters

@@ -1109,14 +1109,20 @@ def pretraining_set(
     return np.concatenate(avatars), np.concatenate(labels), np.concatenate(action_units)
 
 
+def _rendering_version() -> str:
+    """Return what changes when pre-training avatars would come out differently."""
+    from memaa_lib import avatar
+    from memaa_lib.synthetic.release import generator_signature
+
+    return fingerprint(CODE_VERSION, avatar.CODE_VERSION, generator_signature("further"))
+
+
 def _avatars_of_identity(
     number: int, settings: Pretraining, folder: Path
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float32]]:
     """Return avatars ``(n, A, s, s, 3)``, labels and action units of one further identity."""
-    from memaa_lib import avatar
-
     cv2.setNumThreads(1)
-    key = fingerprint(CODE_VERSION, avatar.CODE_VERSION, settings, number)
+    key = fingerprint(_rendering_version(), settings, number)
     path = folder / f"identity-{number:04d}-{key}.npz"
     if path.is_file():
         with np.load(path, allow_pickle=False) as kept:
@@ -1198,10 +1204,8 @@ def pretrained_weights(
     --------
     >>> pretrained_weights()  # doctest: +SKIP
     """
-    from memaa_lib import avatar
-
     folder = cache_root() / "pretraining" if cache is None else Path(cache)
-    key = fingerprint(CODE_VERSION, avatar.CODE_VERSION, settings)
+    key = fingerprint(_rendering_version(), settings)
     for path in sorted(folder.glob(f"resnet34-further-{key}-*.pth")):
         with contextlib.suppress(InputError):
             read_weights(path)

@@ -984,7 +984,6 @@ def prepare(name: str, profile: str) -> None:
     from memaa_lib.paper import TRAINING_ALPHAS
 
     kind, _, what = name.partition("-")
-    folds = "kfold" if profile == "laptop" else "loso"
     if kind == "avatars":
         make_avatars(load_index(what), TRAINING_ALPHAS)  # among them the test's
     elif what == "cross":
@@ -992,9 +991,9 @@ def prepare(name: str, profile: str) -> None:
             protocol.train(dataset, "cross", profile)
     elif what == "arms":
         for arm in arms.QUICK:
-            arms.run_arm(arm, "smic", folds, profile)
+            arms.run_arm(arm, "smic", "loso", profile)
     else:
-        protocol.train(what, folds, profile)
+        protocol.train(what, "loso", profile)
 
 
 if __name__ == "__main__":
