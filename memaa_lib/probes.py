@@ -222,7 +222,8 @@ def without_identity(features: NDArray[np.floating], index: pd.DataFrame) -> NDA
     """
     groups = [subject_key(row) for row in index.to_dict("records")]
     frame = pd.DataFrame(np.asarray(features))
-    return (frame - frame.groupby(groups).transform("mean")).to_numpy()
+    centered: NDArray[np.floating] = (frame - frame.groupby(groups).transform("mean")).to_numpy()
+    return centered
 
 
 def permutation_null(
@@ -292,4 +293,5 @@ def expression_movement(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
     """
     still_head = apply_affine(affine_to_reference(landmarks, points="stable"), landmarks)
     distance = np.linalg.norm(still_head - still_head[0], axis=2)
-    return distance[:, list(BROWS_AND_MOUTH)].mean(axis=1).astype(np.float64)
+    mean: NDArray[np.float64] = distance[:, list(BROWS_AND_MOUTH)].mean(axis=1, dtype=np.float64)
+    return mean
