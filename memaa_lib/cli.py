@@ -75,6 +75,21 @@ def print_table(frame: Any, title: str = "") -> None:
     out.print(table)
 
 
+def print_scores(scores: Any, title: str = "") -> None:
+    """Print a table of ``metrics.scores``: a row a score, a column a part of the clips."""
+    table = Table("score", *(str(part) for part in scores.index), title=title or None)
+    table.add_row("clips", *(str(count) for count in scores["clips"]))
+    table.add_row("subjects", *(str(count) for count in scores["subjects"]))
+    for name, label in {"uf1": "UF1", "uar": "UAR"}.items():
+        table.add_row(label, *(f"{value:.4f}" for value in scores[name]))
+        bounds = zip(scores[f"{name}_low"], scores[f"{name}_high"], strict=True)
+        table.add_row("  95 %", *(f"{low:.4f} to {high:.4f}" for low, high in bounds))
+    table.add_row("accuracy", *(f"{value:.4f}" for value in scores["accuracy"]))
+    table.add_row("macro-precision", *(f"{value:.4f}" for value in scores["macro_precision"]))
+    table.add_row("UF1 of the majority", *(f"{value:.4f}" for value in scores["majority_uf1"]))
+    out.print(table)
+
+
 # ------------------------------------------------------------------ data
 @data_app.command("list")
 def data_list() -> None:
@@ -247,7 +262,7 @@ def score(
     """
     from memaa_lib.metrics import score_file
 
-    print_table(score_file(predictions))
+    print_scores(score_file(predictions))
 
 
 @app.command()
@@ -259,6 +274,22 @@ def train(
         Path | None, typer.Option("--out", help="Folder for fold files; default: the cache.")
     ] = None,
     n_jobs: Annotated[int, typer.Option("--jobs", help="Processes.")] = 2,
+    k: Annotated[int, typer.Option(help="Number of folds of kfold.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of the run.")] = 0,
+    weights: Annotated[
+        Path | None, typer.Option(help="File with the starting weights (imagenet or pretrained).")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    cluster: Annotated[
+        str | None, typer.Option(help="Dask scheduler, tcp://host:port, or slurm.")
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(help="Seconds after which no new fold is begun.")
+    ] = None,
+    leak: Annotated[
+        str | None,
+        typer.Option(help="early-stopping: make the field's commonest error, to see its worth."),
+    ] = None,
 ) -> None:
     """Train and test ResNet-34 on avatars, fold by fold (paper Sec. 3.5 and 4).
 
@@ -268,9 +299,28 @@ def train(
     """
     from memaa_lib.protocol import train as train_dataset
 
-    results = train_dataset(dataset, protocol=protocol, profile=profile, out=target, n_jobs=n_jobs)
-    print_table(results.scores(), f"{dataset}, {protocol}, {profile} profile")
-    out.print(f"fold files: {results.folder}", markup=False, highlight=False)
+    results = train_dataset(
+        dataset,
+        protocol=protocol,
+        profile=profile,
+        out=target,
+        n_jobs=n_jobs,
+        k=k,
+        seed=seed,
+        weights=weights,
+        device=device,
+        cluster=cluster,
+        time_limit=time_limit,
+        leak=leak,
+    )
+    title = f"{dataset}, {protocol}, {profile} profile, starting from {results.start}"
+    print_scores(results.scores(), f"{title}, LEAKING ({leak})" if leak else title)
+    out.print(
+        f"digest {results.digest}, fold files: {results.folder}", markup=False, highlight=False
+    )
+    if not results.complete:
+        err.print("the time limit came first; give the same command again to go on")
+        raise typer.Exit(3)
 
 
 # ------------------------------------------------------------------ notebooks and book

@@ -101,6 +101,22 @@ def test_wrong_input_gets_one_clear_line(memaa, tmp_path, arguments, code, messa
         assert len(err.strip().splitlines()) == 1
 
 
+def test_score_prints_the_papers_scores_to_four_decimals(memaa, tmp_path):
+    matrix = [(65, 2, 3), (11, 37, 3), (17, 1, 25)]  # Table 4
+    rows = [
+        f"smic,s01,c{true}{predicted}{number},{true},{predicted}"
+        for true, counts in enumerate(matrix)
+        for predicted, count in enumerate(counts)
+        for number in range(count)
+    ]
+    table = tmp_path / "predictions.csv"
+    table.write_text("\n".join(["dataset,subject,clip,label,prediction", *rows]))
+    code, out, err = memaa("score", str(table))
+    assert code == 0, err
+    assert "0.7621" in out
+    assert "0.7452" in out
+
+
 def test_doctor_names_versions_and_cache(memaa):
     code, out, err = memaa("doctor")
     assert code == 0, err

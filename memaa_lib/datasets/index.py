@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memaa_lib.clips import Clip, stack_images
-from memaa_lib.datasets import casme2, samm, smic
+from memaa_lib.datasets import annotated, smic
 from memaa_lib.datasets.composite import exclusion
 from memaa_lib.datasets.layout import scan_frames
 from memaa_lib.datasets.reading import Reading, to_frame
@@ -26,7 +26,12 @@ logger = logging.getLogger(__name__)
 Protocol = Literal["megc2019", "all"]
 Roots = Path | str | Mapping[str, Path | str] | None
 _LEVELS_TO_ROOT = 10  # a clip lies at most this deep in a release
-_READERS = {"smic": smic.read, "further": smic.read, "casme2": casme2.read, "samm": samm.read}
+_READERS = {
+    "smic": smic.read,
+    "further": smic.read,
+    "casme2": annotated.read,
+    "samm": annotated.read,
+}
 
 
 def load_index(

@@ -1,8 +1,9 @@
-"""CASME II: onset, apex, offset, action units, emotion from one of two editions of a spreadsheet.
+"""CASME II and SAMM: onset, apex, offset, action units and emotion stand in a spreadsheet.
 
-Clip names are unique only within a subject. The two editions (``coding="2014"`` and ``"2019"``)
-have the same frames; the later one revised action units and relabelled three clips. The composite
-follows the earlier one.
+How the spreadsheet looks is the manifest's matter; both sets are read by the same code. Of CASME II
+there are two editions (``coding="2014"`` and ``"2019"``) with the same frames; the later one revised
+action units and relabelled three clips, and the composite follows the earlier one. SAMM's table stands
+below a long preamble, and two of its apexes are printed wrong and are overridden (see the manifest).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def read(
     variant: str | None = None,
     coding: str | None = None,
 ) -> Reading:
-    """Read a release of CASME II.
+    """Read a release of CASME II or SAMM.
 
     Parameters
     ----------
@@ -30,7 +31,8 @@ def read(
     variant
         ``"cropped"`` or ``"raw"``; ``None`` takes what is there.
     coding
-        Edition of the spreadsheet; ``None`` takes the default one, else what is there.
+        Edition of the spreadsheet, where there are several; ``None`` takes the default one, else what
+        is there.
 
     Returns
     -------
