@@ -37,6 +37,7 @@ TITLES = {
 NO_CAPTURE = {
     "capture": False
 }  # doit swaps sys.stderr while it captures, and threads get in each other's way
+PRETRAINING = "pretraining"
 BOOK_DATE = "1795305600"  # 2026-11-22, in seconds: what the builder takes for today
 EXECUTION_TIMEOUT = (
     1800  # seconds a cell may take; a stuck notebook must not hold the book for ever
@@ -799,22 +800,28 @@ def _page_tasks(runs: Sequence[Run], profile: str) -> Iterator[dict[str, Any]]:
 def _prepare_tasks(runs: Sequence[Run], profile: str) -> Iterator[dict[str, Any]]:
     from doit.tools import config_changed
 
-    names = [name for run in runs for name in needed_preparations(run)]
+    names = dict.fromkeys(name for run in runs for name in needed_preparations(run))
     previous = None
-    for name in dict.fromkeys(names):
+    for name in names:
         state = {"library": library_fingerprint(), "profile": profile, "data": _data_state(name)}
+        before = [f"prepare:{previous}"] if previous else []
+        if name.startswith("scores-"):
+            before.append(f"prepare:{PRETRAINING}")
         yield {
             "name": name,
             "actions": [(run_in_process, ["prepare", name, profile])],
             "io": NO_CAPTURE,
             "uptodate": [config_changed(state)],
-            # each uses all cores itself: one after the other
-            "task_dep": [f"prepare:{previous}"] if previous else [],
+            # each uses all cores itself, so one after the other; but pre-training, which uses one,
+            # runs beside the others
+            "task_dep": [] if name == PRETRAINING else before,
         }
-        previous = name
+        if name != PRETRAINING:
+            previous = name
 
 
 def _html_task(runs: Sequence[Run], *, strict: bool) -> dict[str, Any]:
+    trained = any(PRETRAINING in needed_preparations(run) for run in runs)
     sources = [ROOT / "_config.yml", ROOT / "_toc.yml"]
     for pattern in ("*.md", "*.bib", "*.json", "_ext/*.py", "_static/*.*"):
         sources += sorted((ROOT / "book").glob(pattern))
@@ -823,7 +830,8 @@ def _html_task(runs: Sequence[Run], *, strict: bool) -> dict[str, Any]:
         "io": NO_CAPTURE,
         "file_dep": [str(path) for path in sources] + [str(run.target) for run in runs],
         "targets": [str(ROOT / "_build" / "html" / "index.html")],
-        "task_dep": ["page"],
+        # pre-training takes longest and waits for nothing: it starts first
+        "task_dep": [f"prepare:{PRETRAINING}", "page"] if trained else ["page"],
         "uptodate": [True],
     }
 
@@ -886,24 +894,25 @@ def needed_preparations(run: Run) -> list[str]:
     Returns
     -------
     list of str
-        ``avatars-<data set>`` (clips and their avatars) and ``scores-<protocol>`` (trained folds).
+        ``avatars-<data set>`` (clips and their avatars), ``pretraining`` (starting weights) and
+        ``scores-<protocol>`` (trained folds).
 
     Examples
     --------
     >>> needed_preparations(Run("smic", "07_results"))
-    ['avatars-smic', 'scores-smic']
+    ['avatars-smic', 'pretraining', 'scores-smic']
     """
     number = run.notebook[:2]
     all_avatars = [f"avatars-{dataset}" for dataset in DATASETS]
     if run.dataset in DATASETS:
-        scores = [f"scores-{run.dataset}"] if number == "07" else []
+        scores = [PRETRAINING, f"scores-{run.dataset}"] if number == "07" else []
         return [f"avatars-{run.dataset}", *scores]
     if run.dataset == "composite":
-        return [*all_avatars, "scores-composite"]
+        return [*all_avatars, PRETRAINING, "scores-composite"]
     return {
         "00": ["avatars-casme2"],
-        "08": [*all_avatars, "scores-cross"],
-        "10": [*all_avatars, "scores-arms"],
+        "08": [*all_avatars, PRETRAINING, "scores-cross"],
+        "10": [*all_avatars, PRETRAINING, "scores-arms"],
         "12": all_avatars,
     }.get(number, [])
 
@@ -978,13 +987,15 @@ def prepare(name: str, profile: str) -> None:
     profile
         Training profile.
     """
-    from memaa_lib import arms, protocol
+    from memaa_lib import arms, network, protocol
     from memaa_lib.avatar import make_avatars
     from memaa_lib.datasets import load_index
     from memaa_lib.paper import TRAINING_ALPHAS
 
     kind, _, what = name.partition("-")
-    if kind == "avatars":
+    if kind == PRETRAINING:
+        network.starting_weights(network.profile_named(profile), n_jobs=1)
+    elif kind == "avatars":
         make_avatars(load_index(what), TRAINING_ALPHAS)  # among them the test's
     elif what == "cross":
         for dataset in DATASETS:
