@@ -70,7 +70,9 @@ ARMS: dict[str, Arm] = {
 QUICK = tuple(name for name, arm in ARMS.items() if not arm.needs_own_avatars)
 
 
-def run_arm(name: str, dataset: str, protocol: str = "loso", profile: str = "laptop") -> Results:
+def run_arm(
+    name: str, dataset: str, protocol: str = "loso", profile: str = "laptop", *, n_jobs: int = 2
+) -> Results:
     """Train and test one arm.
 
     Parameters
@@ -81,6 +83,8 @@ def run_arm(name: str, dataset: str, protocol: str = "loso", profile: str = "lap
         See :func:`memaa_lib.protocol.train`.
     profile
         Name of the training profile; the arm replaces its amplifications.
+    n_jobs
+        Processes. The result does not depend on it.
 
     Returns
     -------
@@ -102,7 +106,7 @@ def run_arm(name: str, dataset: str, protocol: str = "loso", profile: str = "lap
         raise InputError(f"{name}: no such arm; there are {', '.join(ARMS)}")
     arm = ARMS[name]
     changed = profile_named(profile, train_alphas=arm.train_alphas, test_alpha=arm.test_alpha)
-    return train(dataset, protocol, changed, avatar_settings=arm.settings)
+    return train(dataset, protocol, changed, avatar_settings=arm.settings, n_jobs=n_jobs)
 
 
 def compare_arms(runs: dict[str, Results], reference: str = "full method") -> pd.DataFrame:

@@ -804,19 +804,20 @@ def _prepare_tasks(runs: Sequence[Run], profile: str) -> Iterator[dict[str, Any]
     previous = None
     for name in names:
         state = {"library": library_fingerprint(), "profile": profile, "data": _data_state(name)}
-        before = [f"prepare:{previous}"] if previous else []
         if name.startswith("scores-"):
-            before.append(f"prepare:{PRETRAINING}")
+            before = [PRETRAINING, *needed_avatars(name)]
+        else:
+            before = [previous] if previous else []
         yield {
             "name": name,
             "actions": [(run_in_process, ["prepare", name, profile])],
             "io": NO_CAPTURE,
             "uptodate": [config_changed(state)],
-            # each uses all cores itself, so one after the other; but pre-training, which uses one,
-            # runs beside the others
-            "task_dep": [] if name == PRETRAINING else before,
+            # twins and avatars use all cores, so they are made one after the other; pre-training and
+            # folds use one, and run beside whatever else there is
+            "task_dep": [] if name == PRETRAINING else [f"prepare:{other}" for other in before],
         }
-        if name != PRETRAINING:
+        if name.startswith("avatars-"):
             previous = name
 
 
@@ -917,6 +918,28 @@ def needed_preparations(run: Run) -> list[str]:
     }.get(number, [])
 
 
+def needed_avatars(scores: str) -> list[str]:
+    """Name the avatars that a training reads.
+
+    Parameters
+    ----------
+    scores
+        ``scores-<protocol>``.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> needed_avatars("scores-samm"), len(needed_avatars("scores-cross"))
+    (['avatars-samm'], 3)
+    """
+    what = scores.removeprefix("scores-")
+    datasets = {"arms": ("smic",)}.get(what, (what,) if what in DATASETS else DATASETS)
+    return [f"avatars-{dataset}" for dataset in datasets]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one task in a process of its own.
 
@@ -999,12 +1022,12 @@ def prepare(name: str, profile: str) -> None:
         make_avatars(load_index(what), TRAINING_ALPHAS)  # among them the test's
     elif what == "cross":
         for dataset in DATASETS:
-            protocol.train(dataset, "cross", profile)
+            protocol.train(dataset, "cross", profile, n_jobs=1)
     elif what == "arms":
         for arm in arms.QUICK:
-            arms.run_arm(arm, "smic", "loso", profile)
+            arms.run_arm(arm, "smic", "loso", profile, n_jobs=1)
     else:
-        protocol.train(what, "loso", profile)
+        protocol.train(what, "loso", profile, n_jobs=1)
 
 
 if __name__ == "__main__":
