@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import cv2
-import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -29,7 +28,7 @@ from memaa_lib.registration import (
     is_uncropped,
     register,
 )
-from memaa_lib.storage import InputError, cache_root, fingerprint, progress
+from memaa_lib.storage import InputError, cache_root, fingerprint, in_parallel, progress
 from memaa_lib.texture import Padding, keep_frames, texture_intensity
 
 CODE_VERSION = 1  # raise it when the same input gives another avatar: cached ones are made again
@@ -389,11 +388,10 @@ def make_avatars(
     rows = index.to_dict("records")
     if n_jobs != 1:
         _compile_kernels()
-    task = joblib.delayed(_cached_avatars)
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
+    tasks = ((row, tuple(alphas), settings, folder) for row in rows)
     results = []
     with progress("avatars", len(rows)) as advance:
-        for result in parallel(task(row, tuple(alphas), settings, folder) for row in rows):
+        for result in in_parallel(_cached_avatars, tasks, n_jobs):
             results.append(result)
             advance()
     failures = [result for result in results if isinstance(result, str)]

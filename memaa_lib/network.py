@@ -27,7 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memaa_lib.paper import CLASSES, TEST_ALPHA, TRAINING_ALPHAS
-from memaa_lib.storage import InputError, atomic_path, cache_root, fingerprint, progress
+from memaa_lib.storage import (
+    InputError,
+    atomic_path,
+    cache_root,
+    fingerprint,
+    in_parallel,
+    progress,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -1085,8 +1092,6 @@ def pretraining_set(
     --------
     >>> avatars, labels, action_units = pretraining_set()  # doctest: +SKIP
     """
-    import joblib
-
     folder = cache_root() / "pretraining" if cache is None else Path(cache)
     # What a single identity depends on: neither their number nor how they are trained on.
     part = replace(
@@ -1098,11 +1103,10 @@ def pretraining_set(
             train_alphas=settings.training.train_alphas,
         ),
     )
-    task = joblib.delayed(_avatars_of_identity)
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
+    tasks = ((i, part, folder) for i in range(settings.identities))
     results = []
     with progress("pre-training clips", settings.identities) as advance:
-        for result in parallel(task(i, part, folder) for i in range(settings.identities)):
+        for result in in_parallel(_avatars_of_identity, tasks, n_jobs):
             results.append(result)
             advance()
     avatars, labels, action_units = zip(*results, strict=True)

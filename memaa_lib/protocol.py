@@ -27,7 +27,14 @@ from memaa_lib import metrics, network
 from memaa_lib.avatar import AvatarSettings
 from memaa_lib.network import TrainingProfile
 from memaa_lib.paper import CLASSES
-from memaa_lib.storage import InputError, atomic_path, cache_root, fingerprint, progress
+from memaa_lib.storage import (
+    InputError,
+    atomic_path,
+    cache_root,
+    fingerprint,
+    in_parallel,
+    progress,
+)
 
 LEAKS: tuple[str, ...] = ("early-stopping",)
 """Errors of evaluation that can be switched on, to show what they are worth."""
@@ -660,17 +667,10 @@ def _run_here(
 ) -> Iterator[dict[str, Any]]:
     """Run folds in this process or in several, handing each result over as it comes."""
     in_time = (task for task in tasks if time.monotonic() < deadline)
-    if n_jobs == 1 or len(tasks) == 1 or tasks[0].device != "cpu":
-        for task in in_time:
-            yield run_fold(inputs, start, task)
-        return
-    import joblib
-
-    # Tasks are drawn one by one, so that none is begun after the deadline.
-    parallel = joblib.Parallel(
-        n_jobs=min(n_jobs, len(tasks)), return_as="generator_unordered", pre_dispatch="n_jobs"
-    )
-    yield from parallel(joblib.delayed(run_fold)(inputs, start, task) for task in in_time)
+    if tasks[0].device != "cpu":
+        n_jobs = 1
+    calls = ((inputs, start, task) for task in in_time)
+    yield from in_parallel(run_fold, calls, min(n_jobs, len(tasks)), ordered=False)
 
 
 def _run_on_cluster(

@@ -12,13 +12,15 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import platformdirs
+from joblib.externals.loky import get_reusable_executor
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -176,3 +178,66 @@ def progress(description: str, total: int) -> Iterator[Any]:
                 Path(status).write_text(f"{description} {done}/{total}", "utf-8")
 
         yield advance
+
+
+def in_parallel(
+    function: Callable[..., Any],
+    tasks: Iterable[tuple[Any, ...]],
+    n_jobs: int,
+    *,
+    ordered: bool = True,
+) -> Iterator[Any]:
+    """Call ``function(*task)`` for every task, in processes of one thread each.
+
+    Parameters
+    ----------
+    function
+        Defined at the top level of a module.
+    tasks
+        Arguments of each call. They are drawn one by one as processes become free, so the iterable
+        may end early, e.g. when the time is up.
+    n_jobs
+        Processes; 1 runs everything here.
+    ordered
+        Whether results come in the order of the tasks, or as they are ready.
+
+    Yields
+    ------
+    object
+        What ``function`` returned.
+
+    Raises
+    ------
+    InputError
+        If ``n_jobs`` is below 1.
+
+    Notes
+    -----
+    The processes end with the last result. Kept alive for a next call, they could reach their idle
+    time-out just as that call hands out work, which then waits for ever. Ctrl-C or an error ends them
+    at once.
+
+    Examples
+    --------
+    >>> list(in_parallel(pow, [(2, 3), (2, 4)], n_jobs=1))
+    [8, 16]
+    """
+    if n_jobs < 1:
+        raise InputError(f"n_jobs is {n_jobs}, expected at least 1 process")
+    if n_jobs == 1:
+        for task in tasks:
+            yield function(*task)
+        return
+    finished = False
+    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+        parallel = joblib.Parallel(
+            n_jobs=n_jobs,
+            return_as="generator" if ordered else "generator_unordered",
+            pre_dispatch="n_jobs",
+            batch_size=1,
+        )
+        try:
+            yield from parallel(joblib.delayed(function)(*task) for task in tasks)
+            finished = True
+        finally:
+            get_reusable_executor().shutdown(wait=True, kill_workers=not finished)

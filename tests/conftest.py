@@ -12,7 +12,6 @@ os.environ.setdefault("MPLBACKEND", "agg")
 import cv2
 import numpy as np
 import pytest
-from joblib.externals.loky import reusable_executor
 from numpy.typing import NDArray
 
 from memaa_lib.clips import Clip
@@ -27,18 +26,6 @@ def own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("MEMAA_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     for dataset in ("SMIC", "CASME2", "SAMM", "FURTHER"):
         monkeypatch.delenv(f"MEMAA_{dataset}_ROOT", raising=False)
-
-
-@pytest.fixture(autouse=True)
-def no_idle_workers():
-    """Each test starts its own worker processes.
-
-    joblib keeps them for the next call; one that reaches its idle time-out just when a later test hands
-    out work can leave that test waiting for ever.
-    """
-    yield
-    if reusable_executor._executor is not None:
-        reusable_executor._executor.shutdown(wait=True, kill_workers=True)
 
 
 @pytest.fixture

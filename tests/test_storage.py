@@ -1,11 +1,19 @@
 """Storage: names made from content, files that are whole or absent."""
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memaa_lib.storage import atomic_path, cache_root, fingerprint, progress
+from memaa_lib.storage import (
+    InputError,
+    atomic_path,
+    cache_root,
+    fingerprint,
+    in_parallel,
+    progress,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -54,3 +62,39 @@ def test_progress_tells_another_process_how_far_it_is(monkeypatch, tmp_path, cap
         advance(2)
         assert (tmp_path / "state").read_text() == "counting 3/5"
     assert capsys.readouterr().out == ""
+
+
+def test_processes_give_what_one_gives_in_the_same_order():
+    tasks = [(number, 2) for number in range(7)]
+    assert list(in_parallel(pow, tasks, 2)) == list(in_parallel(pow, tasks, 1))
+    assert sorted(in_parallel(pow, tasks, 2, ordered=False)) == [n * n for n in range(7)]
+
+
+def test_no_process_outlives_its_last_result():
+    assert list(in_parallel(pow, [(2, 2), (3, 2)], 2)) == [4, 9]
+    left = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
+    assert [command for command in left if "resource_tracker" not in command] == []
+
+
+def test_an_error_in_a_process_reaches_the_caller_and_ends_the_others():
+    with pytest.raises(ZeroDivisionError):
+        list(in_parallel(divmod, [(1, 1), (1, 0), (4, 2)], 2))
+    assert list(in_parallel(divmod, [(7, 2), (9, 2)], 2)) == [(3, 1), (4, 1)]
+
+
+def test_tasks_are_drawn_only_as_processes_become_free():
+    drawn = []
+
+    def tasks():
+        for number in range(20):
+            drawn.append(number)
+            yield (number, 1)
+
+    results = in_parallel(pow, tasks(), 1)
+    next(results)
+    assert drawn == [0]
+
+
+def test_no_processes_is_an_error():
+    with pytest.raises(InputError, match="n_jobs is 0"):
+        list(in_parallel(pow, [(1, 1)], 0))

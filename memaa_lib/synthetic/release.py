@@ -14,19 +14,24 @@ import json
 import logging
 import math
 import platform
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
-import joblib
 import numpy as np
 from numpy.typing import NDArray
 
 import memaa_lib
 from memaa_lib.clips import write_image
 from memaa_lib.manifests import LABELS, DatasetManifest, KnownHole, load_manifest
-from memaa_lib.storage import InputError, atomic_path, cache_root, fingerprint, progress
+from memaa_lib.storage import (
+    InputError,
+    atomic_path,
+    cache_root,
+    fingerprint,
+    in_parallel,
+    progress,
+)
 from memaa_lib.synthetic.annotation import write_spreadsheets
 from memaa_lib.synthetic.contents import PlannedClip, choose_some, plan_release, random_generator
 from memaa_lib.synthetic.truth import (
@@ -489,24 +494,9 @@ def _render(root: Path, settings: TwinSettings, clips: list[PlannedClip], n_jobs
     if not total:
         return
     with progress(f"rendering {settings.dataset}", total) as advance:
-        for done in _run(tasks, root, settings, min(n_jobs, len(tasks))):
+        calls = ((root, settings, subject, clips) for subject, clips in tasks)
+        for done in in_parallel(_render_subject, calls, min(n_jobs, len(tasks)), ordered=False):
             advance(done)
-
-
-def _run(
-    tasks: list[tuple[str, list[PlannedClip]]], root: Path, settings: TwinSettings, n_jobs: int
-) -> Iterator[int]:
-    if n_jobs == 1:
-        for subject, clips in tasks:
-            yield _render_subject(root, settings, subject, clips)
-        return
-    # one thread a process: more threads on shared cores are slower by far
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
-        yield from pool(
-            joblib.delayed(_render_subject)(root, settings, subject, clips)
-            for subject, clips in tasks
-        )
 
 
 def _render_subject(
