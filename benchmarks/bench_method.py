@@ -3,9 +3,13 @@
 Usage: OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/bench_method.py [--quick]
 
 Times are CPU seconds of one thread, medians over interleaved runs. Ratios compare figures of this
-one run. The peer needs its own environment: python -m venv benchmarks/.venv-peers, then
-benchmarks/.venv-peers/bin/pip install vidmag==0.2.0 (its licence is non-commercial; nothing of it
-is a dependency of the package).
+one run. The peers need their own environment and are left out without it (vidmag's licence is
+non-commercial; nothing of the peers is a dependency of the package, or copied):
+
+    python -m venv benchmarks/.venv-peers
+    CUDACXX=/bin/false benchmarks/.venv-peers/bin/pip install vidmag==0.2.0 torch==2.14.1
+    benchmarks/.venv-peers/bin/pip install --no-deps eulerian-magnification==0.22
+    benchmarks/.venv-peers/bin/pip install opencv-python matplotlib
 """
 
 import datetime
@@ -19,13 +23,15 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from memaa_lib.avatar import clip_to_avatar
+from memaa_lib.avatar import AvatarSettings, clip_to_avatar, score_frames
 from memaa_lib.clips import Clip, read_clip, sample_video
-from memaa_lib.magnification import band_gains, magnify, pyramid_levels
-from memaa_lib.registration import find_landmarks
+from memaa_lib.figures import grating, grating_shift
+from memaa_lib.magnification import band_gains, magnify, pyramid_levels, temporal_filter
+from memaa_lib.registration import find_landmarks, register
 from memaa_lib.texture import lbp_map, texture_intensity
 
 cv2.setNumThreads(1)
@@ -105,17 +111,76 @@ def literal_intensity_seconds(gray: NDArray[np.uint8], windows: int = 4) -> floa
     return (time.process_time() - start) / windows * len(gray)
 
 
-def peer(frames: NDArray[np.uint8], fps: float, repeats: int) -> tuple[float, Any]:
-    """Median CPU seconds and result of vidmag's NumPy path."""
+def peer(
+    name: str, frames: NDArray[np.uint8], fps: float, repeats: int
+) -> tuple[float, float, Any]:
+    """Median CPU seconds, growth of the peak memory (MiB) and result of a peer."""
     DATA.mkdir(exist_ok=True)
     np.save(DATA / "clip.npy", frames)
-    command = [PEER, HERE / "peer_vidmag.py", DATA / "clip.npy", DATA / "out.npy", fps, repeats]
-    done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, check=True
-    )
-    return float(np.median([float(line) for line in done.stdout.split()])), np.load(
-        DATA / "out.npy"
-    )
+    files = (DATA / "clip.npy", DATA / "out.npy")
+    command = [str(part) for part in (PEER, HERE / "peers.py", name, *files, fps, repeats)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    *seconds, peak = (float(line) for line in done.stdout.split())
+    return float(np.median(seconds)), peak, np.load(files[1])
+
+
+STRIPES = 40.0  # px
+
+
+def stripes(amplitude_px: float) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """Stripes that swing at 4 Hz, filmed at 100 fps in colour, and their movement (px)."""
+    movement = amplitude_px * np.sin(2 * np.pi * 4 * np.arange(100) / 100)
+    gray = grating(movement, STRIPES, contrast=60)
+    return movement, np.repeat(gray[..., None], 3, axis=-1)
+
+
+def measured_gain(magnified: NDArray[np.uint8], filmed: NDArray[np.uint8]) -> float:
+    """How many times as far as filmed the stripes swing, after the filter has settled."""
+    shifts = (grating_shift(clip[25:, ..., 1].copy(), STRIPES) for clip in (magnified, filmed))
+    after, before = (float(np.std(shift)) for shift in shifts)
+    return after / before
+
+
+def predicted_gain(spatial: float, movement: NDArray[np.float64], filtered: bool = True) -> float:
+    """The same in closed form: ``movement + spatial gain * filtered movement``."""
+    passed = temporal_filter("iir", 100, len(movement), per_frame_r=(0.4, 0.05)) @ movement
+    whole = movement + spatial * (passed if filtered else movement)
+    return float(np.std(whole[25:]) / np.std(movement[25:]))
+
+
+def spatial_gain(gains: NDArray[np.float64]) -> float:
+    """Sum of the bands' gains, each times the band's share of a wave as long as the stripes."""
+    left = 1.0
+    total = 0.0
+    for level, gain in enumerate(gains[:-1]):
+        after = left * np.cos(2.0**level * np.pi / STRIPES) ** 8
+        total += float(gain) * (left - after)
+        left = after
+    return total + float(gains[-1]) * left
+
+
+def stencil_rate() -> float:
+    """Floating-point operations a second of a compiled weighted sum of three rows, in the cache.
+
+    Four operations for three values read and one written: what the stages of the pyramid are like.
+    """
+
+    def blend(a: Any, b: Any, c: Any, out: Any, times: int) -> None:
+        for _ in range(times):
+            for x in range(out.shape[0]):
+                out[x] = (a[x] + c[x]) * np.float32(1 / 64) + b[x] * np.float32(6 / 64)
+
+    compiled = numba.njit(fastmath=True)(blend)
+    rows = [np.ones(480, np.float32) for _ in range(4)]
+    times = 20000
+    (seconds,) = cpu_seconds(lambda: compiled(*rows, times), repeats=9)
+    return 4 * 480 * times / seconds
+
+
+# Operations for each byte of the frames, counted from the formulas of the linear method: halving
+# (3 down the columns, 1.5 along the rows, 1.25 to mix the colours), two recursions (2.75), the
+# smaller levels (1.5); and for each alpha collapsing (2.7), doubling, adding and clipping (10.5).
+SHARED_OPERATIONS, OPERATIONS_AN_ALPHA = 9.0, 13.2
 
 
 def copy_seconds(n_bytes: int) -> float:
@@ -126,8 +191,8 @@ def copy_seconds(n_bytes: int) -> float:
     return seconds * n_bytes / (2 * source.size)
 
 
-def peak_memory_mib(n_alphas: int) -> float:
-    """Growth of the peak memory while 300 frames of 640 x 480 are magnified, MiB."""
+def peak_memory_mib(shape: tuple[int, int, int], alphas: list[float], method: str) -> float:
+    """Growth of the peak memory while frames ``(T, H, W)`` in colour are magnified, MiB."""
     code = f"""
 import numpy as np
 from pathlib import Path
@@ -137,11 +202,11 @@ def peak():  # not ru_maxrss, which a child inherits from its parent
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
-magnify(np.zeros((3, 64, 64, 3), np.uint8), 200, 10)
-frames = np.zeros((300, 480, 640, 3), np.uint8)
-frames += (np.arange(300, dtype=np.uint8) // 2)[:, None, None, None]
+magnify(np.zeros((3, 64, 64, 3), np.uint8), 200, 10, method="{method}")
+frames = np.zeros({(*shape, 3)}, np.uint8)
+frames += (np.arange({shape[0]}) // 2).astype(np.uint8)[:, None, None, None]
 before = peak()
-magnify(frames, 200, [10.0] * {n_alphas})
+magnify(frames, 200, {alphas if len(alphas) > 1 else alphas[0]}, method="{method}")
 print(peak() - before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -158,52 +223,101 @@ def main() -> None:
         f"NumPy {np.__version__}, OpenCV {cv2.__version__}; CPU time of one thread, medians of "
         f"{repeats} interleaved runs.",
         "",
-        "| what | ms | ratio | note |",
-        "|---|---|---|---|",
+        "Gain: how many times as far stripes of 40 px swing that swung by 0.06 px at 4 Hz, measured "
+        "from their phase, and what the program's own bands and filter should give.",
+        "Peak: memory above the input, the result included.",
+        "",
+        "| what | ms | ratio | peak, MiB | gain measured / predicted | note |",
+        "|---|---|---|---|---|---|",
     ]
 
-    def row(what: str, seconds: float, ratio: str = "", note: str = "") -> None:
-        lines.append(f"| {what} | {seconds * 1e3:.1f} | {ratio} | {note} |")
+    def row(
+        what: str, seconds: float, ratio: str = "", note: str = "", peak: str = "", gain: str = ""
+    ) -> None:
+        lines.append(f"| {what} | {seconds * 1e3:.1f} | {ratio} | {peak} | {gain} | {note} |")
         print(lines[-1], flush=True)
 
+    small, vga = (60, 200, 160), (300, 480, 640)
     clip = face_video(200, 160, 60)
     options: dict[str, Any] = {"per_frame_r": (0.4, 0.05), "clamp_gains": False}
+    alphas = [5.0, 10.0, 15.0]
     one, three, plain = cpu_seconds(
         lambda: magnify(clip, 200, 10, **options),
-        lambda: magnify(clip, 200, [5, 10, 15], **options),
+        lambda: magnify(clip, 200, alphas, **options),
         lambda: opencv_laplacian(clip),
-        repeats=repeats,
+        repeats=3 * repeats,
     )
-    floor = copy_seconds(2 * clip.nbytes)
+    copied = copy_seconds(2 * clip.nbytes)
+    worked_out = (SHARED_OPERATIONS + OPERATIONS_AN_ALPHA) * clip.nbytes / stencil_rate()
     ours = magnify(clip, 200, 10, **options)
     off = np.abs(ours.astype(int) - opencv_laplacian(clip))
+    movement, stripe_clip = stripes(0.06)
+    linear = predicted_gain(spatial_gain(band_gains(192, 192, 10, clamp_gains=False)), movement)
+
+    def gains(magnified: NDArray[np.uint8], predicted: float = linear) -> str:
+        return f"{measured_gain(magnified, stripe_clip):.2f} / {predicted:.2f}"
+
     row(
-        "magnify 200 x 160 x 60, colour, one alpha",
-        one,
-        "1",
-        f"copying its bytes: {floor * 1e3:.1f} ms",
-    )
-    row("... three alphas", three, f"{three / one:.2f}", "of one alpha")
-    row(
-        "... OpenCV, band by band",
-        plain,
-        f"{plain / one:.1f}",
+        "magnify 200 x 160 x 60, colour, one alpha", one, "1",
+        f"floors: reading and writing its bytes once {copied * 1e3:.1f} ms ({one / copied:.1f} x); "
+        f"its operations at the rate of a three-term sum in the cache {worked_out * 1e3:.1f} ms "
+        f"({one / worked_out:.1f} x)",
+        f"{peak_memory_mib(small, [10.0], 'linear'):.0f}",
+        gains(magnify(stripe_clip, 100, 10, **options)),
+    )  # fmt: skip
+    row("... three alphas", three, f"{three / one:.2f}", "of one alpha",
+        f"{peak_memory_mib(small, alphas, 'linear'):.0f}")  # fmt: skip
+    row("... OpenCV, band by band", plain, f"{plain / one:.1f}",
         f"bytes that differ: {(off > 0).mean():.1e}",
-    )
+        gain=gains(opencv_laplacian(stripe_clip)))  # fmt: skip
+    phase_gain = predicted_gain(10.0, movement)
+    phase: dict[str, Any] = {"per_frame_r": (0.4, 0.05), "method": "phase"}
+    (seconds,) = cpu_seconds(lambda: magnify(clip, 200, 10, **phase), repeats=3)
+    row("... method='phase'", seconds, f"{seconds / one:.0f}", "",
+        f"{peak_memory_mib(small, [10.0], 'phase'):.0f}",
+        gains(magnify(stripe_clip, 100, 10, **phase), phase_gain))  # fmt: skip
+    (seconds,) = cpu_seconds(lambda: magnify(clip, 200, alphas, **phase), repeats=3)
+    row("... method='phase', three alphas", seconds, f"{seconds / one:.0f}")
     if PEER.exists():
-        seconds, theirs = peer(clip, 200, repeats)
-        off = np.abs(ours.astype(int) - theirs)
-        note = f"bytes that differ: {(off > 0).mean():.1e}, at most {off.max()}"
-        row("... vidmag 0.2.0, NumPy", seconds, f"{seconds / one:.0f}", note)
+        bands = np.array([0.0, 0, 10, 0])  # the one band that eulerian-magnification amplifies
+        peers = {
+            "vidmag 0.2.0, NumPy": ("vidmag-numpy", linear),
+            "vidmag 0.2.0, PyTorch, one thread": ("vidmag-torch", linear),
+            "vidmag 0.2.0, phase": ("vidmag-phase", phase_gain),
+            "eulerian-magnification 0.22": (
+                "eulerian-magnification", predicted_gain(spatial_gain(bands), movement, False)
+            ),
+        }  # fmt: skip
+        for what, (name, predicted) in peers.items():
+            try:
+                seconds, peak, theirs = peer(name, clip, 200, 3)
+                gain = gains(peer(name, stripe_clip, 100, 1)[2], predicted)
+            except subprocess.CalledProcessError as failed:
+                print(f"{name}: {failed.stderr.strip().splitlines()[-1]}")
+                continue
+            off = np.abs(ours.astype(int) - theirs)
+            note = f"bytes that differ: {(off > 0).mean():.1e}, at most {off.max()}"
+            same_work = name.startswith("vidmag") and name != "vidmag-phase"
+            row(f"... {what}", seconds, f"{seconds / one:.0f}", note if same_work else "",
+                f"{peak:.0f}", gain)  # fmt: skip
         odd = face_video(187, 151, 20)
-        off = np.abs(magnify(odd, 30, 10, **options).astype(int) - peer(odd, 30, 1)[1])
-        print(f"odd size 187 x 151: {(off > 0).mean():.1e} of bytes differ, at most {off.max()}")
-    vga = face_video(480, 640, 300)
-    (seconds,) = cpu_seconds(magnify, arguments=(vga, 200, 10), repeats=3)
-    row("magnify 640 x 480 x 300, one alpha", seconds, "",
-        f"{300 / seconds:.0f} frames/s, peak {peak_memory_mib(1):.0f} MiB above the input "
-        f"(the result is {vga.nbytes / 2**20:.0f})")  # fmt: skip
-    del vga
+        off = np.abs(
+            magnify(odd, 30, 10, **options).astype(int) - peer("vidmag-numpy", odd, 30, 1)[2]
+        )
+        lines.append(
+            f"| ... vidmag 0.2.0, NumPy, 187 x 151 x 20 | | | | | bytes that differ: "
+            f"{(off > 0).mean():.1e}, at most {off.max()} |"
+        )
+    large = face_video(480, 640, 300)
+    n_bytes = large.nbytes / 2**20
+    for some in ([10.0], alphas):
+        (seconds,) = cpu_seconds(
+            magnify, arguments=(large, 200, some if len(some) > 1 else some[0]), repeats=3
+        )
+        row(f"magnify 640 x 480 x 300, {len(some)} alpha{'s' * (len(some) > 1)}", seconds, "",
+            f"{300 / seconds:.0f} frames/s; the result is {len(some) * n_bytes:.0f} MiB",
+            f"{peak_memory_mib(vga, some, 'linear'):.0f}")  # fmt: skip
+    del large
 
     gray = face_video(280, 230, 70)[..., 1].copy()
     (fast,) = cpu_seconds(lambda: texture_intensity(gray), repeats=repeats)
@@ -212,17 +326,20 @@ def main() -> None:
     row("... 3-D FFT of every block and window", literal, f"{literal / fast:.0f}", "from 4 windows")
 
     face = Clip(face_video(340, 280, 70), 200)
-    find_landmarks(face.frames[:1], whole_image=True)
-    chain, marks = cpu_seconds(
+    found = find_landmarks(face.frames, whole_image=True)
+    chain, marks, scores, warps = cpu_seconds(
         lambda: clip_to_avatar(face, (0, 5, 10, 15)),
         lambda: find_landmarks(face.frames, whole_image=True),
+        lambda: score_frames(face.frames, AvatarSettings()),
+        lambda: register(face.frames, found),
         repeats=1 if quick else 3,
     )
     row(
         "clip to four avatars, 340 x 280 x 70",
         chain,
         "",
-        f"dlib alone, 70 frames: {marks * 1e3:.0f} ms",
+        f"70 frames once: dlib {marks * 1e3:.0f} ms, scoring {scores * 1e3:.0f} ms, "
+        f"warping {warps * 1e3:.0f} ms",
     )
     print(f"load {os.getloadavg()[0]:.1f}")
     (HERE / "results.md").write_text("\n".join(lines) + "\n")

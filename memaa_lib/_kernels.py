@@ -163,41 +163,112 @@ def half_size(
     """Write ``pyrDown(frame)``, each pixel multiplied by ``mixing``, into ``out``.
 
     ``frame`` is ``(H, W * C)``, the channels of a pixel side by side, ``mixing`` ``(C, C)`` and
-    ``out`` ``(ceil(H / 2), ceil(W / 2) * C)``. The binomial filter (1 4 6 4 1) / 16 runs down the
-    columns in 16-bit integers, which hold its sums exactly.
+    ``out`` ``(ceil(H / 2), ceil(W / 2) * C)``.
     """
-    channels = mixing.shape[0]
-    height, flat = frame.shape
-    width = flat // channels
-    columns = out.shape[1] // channels
-    sums = np.empty(flat, np.int16)
-    row = np.empty(flat + 4 * channels, np.float32)
-    filtered = np.empty(flat, np.float32)
-    m = mixing.ravel()
+    sums = np.empty((2, frame.shape[1] + 4 * mixing.shape[0]), np.uint16)
     for y in range(out.shape[0]):
-        a = frame[_mirrored(2 * y - 2, height)]
-        b = frame[_mirrored(2 * y - 1, height)]
-        c = frame[2 * y]
-        d = frame[_mirrored(2 * y + 1, height)]
-        e = frame[_mirrored(2 * y + 2, height)]
-        for x in range(flat):
-            outer = np.int16(a[x]) + np.int16(e[x])
-            inner = np.int16(b[x]) + np.int16(d[x])
-            sums[x] = outer + np.int16(4) * inner + np.int16(6) * np.int16(c[x])
-        inside = row[2 * channels :]
-        for x in range(flat):
-            inside[x] = np.float32(sums[x])
-        _binomial_along_row(row, width, channels, filtered)
-        target = out[y]
-        if channels == 1:
-            for x in range(columns):
-                target[x] = filtered[2 * x]
-        else:
-            for x in range(columns):
-                r, g, b_ = filtered[6 * x], filtered[6 * x + 1], filtered[6 * x + 2]
-                target[3 * x] = m[0] * r + m[1] * g + m[2] * b_
-                target[3 * x + 1] = m[3] * r + m[4] * g + m[5] * b_
-                target[3 * x + 2] = m[6] * r + m[7] * g + m[8] * b_
+        _half_size_row(frame, y, mixing, sums, out[y])
+
+
+@_compiled
+def half_size_filtered(
+    frame: NDArray[np.uint8],
+    mixing: NDArray[np.float32],
+    coefficients: NDArray[np.float32],
+    starts: bool,
+    states: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    """One step of :func:`recursion_step` on ``pyrDown(frame)``; the band goes into ``out``.
+
+    ``states`` ``(3, h, w * C)`` holds the frame before, the fast and the slow low-pass; if the clip
+    ``starts``, all three are this frame. For the rest see :func:`half_size`. Row by row, so that
+    what is worked on stays in the cache.
+    """
+    sums = np.empty((2, frame.shape[1] + 4 * mixing.shape[0]), np.uint16)
+    now = np.empty(out.shape[1], np.float32)
+    for y in range(out.shape[0]):
+        _half_size_row(frame, y, mixing, sums, now)
+        if starts:
+            states[:, y] = now
+        recursion_step(now, states[0, y], states[1, y], states[2, y], coefficients, out[y])
+
+
+@_compiled
+def recursion_step(
+    now: NDArray[np.float32],
+    before: NDArray[np.float32],
+    fast: NDArray[np.float32],
+    slow: NDArray[np.float32],
+    coefficients: NDArray[np.float32],
+    band: NDArray[np.float32],
+) -> None:
+    """One step of two first-order low-passes; their difference goes into ``band``.
+
+    ``y <- b0 * now + b1 * before - a1 * y`` for ``fast`` and ``slow``, whose ``(b0, b1, a1)`` are
+    the rows of ``coefficients``; then ``before`` becomes ``now``. Arrays are flat, of one length.
+    """
+    f0, f1, f2 = coefficients[0, 0], coefficients[0, 1], coefficients[0, 2]
+    s0, s1, s2 = coefficients[1, 0], coefficients[1, 1], coefficients[1, 2]
+    for i in range(now.shape[0]):
+        quick = f0 * now[i] + f1 * before[i] - f2 * fast[i]
+        slack = s0 * now[i] + s1 * before[i] - s2 * slow[i]
+        fast[i] = quick
+        slow[i] = slack
+        band[i] = quick - slack
+        before[i] = now[i]
+
+
+@_compiled
+def _half_size_row(
+    frame: NDArray[np.uint8],
+    y: int,
+    mixing: NDArray[np.float32],
+    sums: NDArray[np.uint16],
+    target: NDArray[np.float32],
+) -> None:
+    """Row ``y`` of pyrDown: (1 4 6 4 1) down and along, in 16 bits, which hold the sums exactly."""
+    height, flat = frame.shape
+    channels = mixing.shape[0]
+    width = flat // channels
+    a = frame[_mirrored(2 * y - 2, height)]
+    b = frame[_mirrored(2 * y - 1, height)]
+    c = frame[2 * y]
+    d = frame[_mirrored(2 * y + 1, height)]
+    e = frame[_mirrored(2 * y + 2, height)]
+    row, filtered = sums[0], sums[1]
+    inside = row[2 * channels :]
+    for x in range(flat):
+        outer = np.uint16(a[x]) + np.uint16(e[x])
+        inner = np.uint16(b[x]) + np.uint16(d[x])
+        inside[x] = np.uint16(outer + np.uint16(4) * inner + np.uint16(6) * np.uint16(c[x]))
+    _mirror_row(row, width, channels)
+    r1, r2, r3, r4 = row[channels:], inside, row[3 * channels :], row[4 * channels :]
+    for x in range(flat):
+        outer = row[x] + r4[x]
+        inner = r1[x] + r3[x]
+        filtered[x] = np.uint16(outer + np.uint16(4) * inner + np.uint16(6) * r2[x])
+    m = mixing.ravel() * np.float32(1 / 256)
+    if channels == 1:
+        for x in range(target.shape[0]):
+            target[x] = np.float32(filtered[2 * x]) * m[0]
+    else:
+        for x in range(target.shape[0] // 3):
+            red = np.float32(filtered[6 * x])
+            green = np.float32(filtered[6 * x + 1])
+            blue = np.float32(filtered[6 * x + 2])
+            target[3 * x] = m[0] * red + m[1] * green + m[2] * blue
+            target[3 * x + 1] = m[3] * red + m[4] * green + m[5] * blue
+            target[3 * x + 2] = m[6] * red + m[7] * green + m[8] * blue
+
+
+@_compiled
+def _mirror_row(row: Any, width: int, channels: int) -> None:
+    """Fill the two pixels of room before and after a row, which stands at pixel 2 of ``row``."""
+    for channel in range(channels):
+        for place in (-2, -1, width, width + 1):
+            inside = _mirrored(place, width)
+            row[(2 + place) * channels + channel] = row[(2 + inside) * channels + channel]
 
 
 @_compiled
@@ -215,10 +286,7 @@ def _binomial_along_row(
     row: NDArray[np.float32], width: int, channels: int, out: NDArray[np.float32]
 ) -> None:
     """Filter a row of pixels, which stands in ``row`` after two pixels of room, by 1/256."""
-    for channel in range(channels):
-        for place in (-2, -1, width, width + 1):
-            inside = _mirrored(place, width)
-            row[(2 + place) * channels + channel] = row[(2 + inside) * channels + channel]
+    _mirror_row(row, width, channels)
     # slices, not sums in the index: Numba then knows that no index is negative and vectorises
     b, c, d, e = row[channels:], row[2 * channels :], row[3 * channels :], row[4 * channels :]
     for x in range(width * channels):
@@ -256,19 +324,17 @@ def _shrink(
 
 
 @_compiled
-def _widen_row(
-    source: NDArray[np.float32], channels: int, lines: NDArray[np.float32], target: Any
-) -> None:
-    """Double the pixels of a row as cv2.pyrUp does, times 8, into ``target``."""
-    flat = source.shape[0]
+def _widen_row(flat: int, channels: int, lines: NDArray[np.float32], target: Any) -> None:
+    """Double the pixels of a row as cv2.pyrUp does, times 8, into ``target``.
+
+    The row stands in ``lines[0]`` after one pixel of room, and ``flat`` is its length.
+    """
     columns = flat // channels
     left, even, odd = lines[0], lines[1], lines[2]
     centre, right = left[channels:], left[2 * channels :]
-    for x in range(flat):
-        centre[x] = source[x]
     for c in range(channels):
-        left[c] = source[(1 if columns > 1 else 0) * channels + c]
-        centre[flat + c] = source[flat - channels + c]
+        left[c] = centre[(1 if columns > 1 else 0) * channels + c]
+        centre[flat + c] = centre[flat - channels + c]
     for x in range(flat):
         even[x] = left[x] + np.float32(6) * centre[x] + right[x]
         odd[x] = np.float32(4) * (centre[x] + right[x])
@@ -287,31 +353,6 @@ def _widen_row(
 
 
 @_compiled
-def recursion_step(
-    now: NDArray[np.float32],
-    before: NDArray[np.float32],
-    fast: NDArray[np.float32],
-    slow: NDArray[np.float32],
-    coefficients: NDArray[np.float32],
-    band: NDArray[np.float32],
-) -> None:
-    """One step of two first-order low-passes; their difference goes into ``band``.
-
-    ``y <- b0 * now + b1 * before - a1 * y`` for ``fast`` and ``slow``, whose ``(b0, b1, a1)`` are
-    the rows of ``coefficients``; then ``before`` becomes ``now``. Arrays are flat, of one length.
-    """
-    f0, f1, f2 = coefficients[0, 0], coefficients[0, 1], coefficients[0, 2]
-    s0, s1, s2 = coefficients[1, 0], coefficients[1, 1], coefficients[1, 2]
-    for i in range(now.shape[0]):
-        quick = f0 * now[i] + f1 * before[i] - f2 * fast[i]
-        slack = s0 * now[i] + s1 * before[i] - s2 * slow[i]
-        fast[i] = quick
-        slow[i] = slack
-        band[i] = quick - slack
-        before[i] = now[i]
-
-
-@_compiled
 def _level(flat: NDArray[np.float32], level: int, rows: int, columns: int, channels: int) -> Any:
     """Image of a pyramid whose levels stand one after the other in ``flat``."""
     start = 0
@@ -325,7 +366,7 @@ def _level(flat: NDArray[np.float32], level: int, rows: int, columns: int, chann
 def add_amplified(
     frame: NDArray[np.uint8],
     channels: int,
-    band: NDArray[np.float32],
+    pyramid: NDArray[np.float32],
     gains: NDArray[np.float32],
     out: NDArray[np.uint8],
     t: int,
@@ -333,26 +374,26 @@ def add_amplified(
 ) -> None:
     """Add the amplified Laplacian bands of a half-size image to a frame, for each row of gains.
 
-    ``frame`` is ``(H, W * C)``, ``band`` ``(h, w * C)``; ``gains`` ``(A, L)`` belong to the pyramid
-    of ``band``, finest first; ``out`` is ``(A, T, H, W * C)``, of which frame ``t`` is written;
-    ``scratch`` ``(9, scratch_size(h, w, C))``.
+    ``frame`` is ``(H, W * C)``; ``pyramid`` ``(pyramid_size(H, W, C),)`` begins with the half-size
+    image ``(h, w * C)`` and has room for the smaller ones; ``gains`` ``(A, L)`` belong to them,
+    finest first; ``out`` is ``(A, T, H, W * C)``, of which frame ``t`` is written; ``scratch``
+    ``(2, pyramid_size(H, W, C))``.
 
     A Laplacian band is ``level - up(next level)``. Collecting the terms of each level, no band has
     to be stored: ``total = gain * level + up(total of the coarser ones - gain * next level)``.
     """
     n_alphas, levels = gains.shape
-    height, flat = frame.shape
-    rows, columns = band.shape[0], (flat // channels + 1) // 2
-    pyramid, totals, coarser = scratch[0], scratch[1], scratch[2]
-    lines, wide = scratch[3:6], scratch[6:9]
-    _level(pyramid, 0, rows, columns, channels)[:] = band
+    rows, columns = (frame.shape[0] + 1) // 2, (frame.shape[1] // channels + 1) // 2
+    totals = scratch[0]
+    # rows of twice the half-size image's width, and some room: what is doubled, and what has been
+    lines = scratch[1, : 9 * (2 * columns + 4) * channels].reshape((9, -1))
     for level in range(1, levels):
         finer = _level(pyramid, level - 1, rows, columns, channels)
         _shrink(finer, channels, lines, _level(pyramid, level, rows, columns, channels))
     for a in range(n_alphas):
         coarsest = _level(pyramid, levels - 1, rows, columns, channels)
         _level(totals, levels - 1, rows, columns, channels)[:] = gains[a, levels - 1] * coarsest
-        for level in range(levels - 2, -1, -1):
+        for level in range(levels - 2, 0, -1):
             _collapse_level(
                 _level(totals, level + 1, rows, columns, channels),
                 _level(pyramid, level + 1, rows, columns, channels),
@@ -360,27 +401,62 @@ def add_amplified(
                 gains[a, level],
                 channels,
                 lines,
-                wide,
-                coarser,
                 _level(totals, level, rows, columns, channels),
             )
-        change = _level(totals, 0, rows, columns, channels)
-        # three doubled rows are held at a time: the one two output rows lie on, and its neighbours
-        _widen_row(change[0], channels, lines, wide[0])
-        for row in range(rows):
-            if row + 1 < rows:
-                _widen_row(change[row + 1], channels, lines, wide[(row + 1) % 3])
-            here = wide[row % 3]
-            after = wide[(row + 1) % 3] if row + 1 < rows else here
-            before = wide[(row - 1) % 3] if row > 0 else after
-            even = 2 * row
-            if even + 1 < height:
-                _add_two_rows(
-                    frame[even], frame[even + 1], before, here, after,
-                    out[a, t, even], out[a, t, even + 1],
-                )  # fmt: skip
-            else:
-                _add_last_row(frame[even], before, here, after, out[a, t, even])
+        _collapse_onto_frame(
+            _level(totals, 1, rows, columns, channels),
+            _level(pyramid, 1, rows, columns, channels),
+            _level(pyramid, 0, rows, columns, channels),
+            gains[a, 0],
+            channels,
+            lines,
+            frame,
+            out[a, t],
+        )
+
+
+@_compiled
+def _widen_rest(
+    coarser_total: NDArray[np.float32],
+    coarser_level: NDArray[np.float32],
+    row: int,
+    gain: np.float32,
+    channels: int,
+    lines: NDArray[np.float32],
+) -> None:
+    """Double a row of ``coarser_total - gain * coarser_level`` into one of three lines.
+
+    Three doubled rows are held at a time: the one two rows of the finer level lie on, and its
+    neighbours.
+    """
+    rest = lines[0, channels:]
+    a, b = coarser_total[row], coarser_level[row]
+    for x in range(a.shape[0]):
+        rest[x] = a[x] - gain * b[x]
+    _widen_row(a.shape[0], channels, lines, lines[3 + row % 3])
+
+
+@_compiled
+def _collapse_row(
+    row: int,
+    n_coarser: int,
+    own: NDArray[np.float32],
+    gain: np.float32,
+    lines: NDArray[np.float32],
+    target: NDArray[np.float32],
+) -> None:
+    """Row of ``gain * own + pyrUp(rest)``, from the doubled rows that :func:`_widen_rest` made."""
+    i = row // 2
+    here = lines[3 + i % 3]
+    after = lines[3 + (i + 1) % 3] if i + 1 < n_coarser else here
+    before = lines[3 + (i - 1) % 3] if i > 0 else after
+    if row % 2 == 0:
+        for x in range(own.shape[0]):
+            grown = (before[x] + after[x]) * EDGE + here[x] * CENTRE
+            target[x] = grown + gain * own[x]
+    else:
+        for x in range(own.shape[0]):
+            target[x] = (here[x] + after[x]) * BETWEEN + gain * own[x]
 
 
 @_compiled
@@ -391,32 +467,59 @@ def _collapse_level(
     gain: np.float32,
     channels: int,
     lines: NDArray[np.float32],
-    wide: NDArray[np.float32],
-    flat: NDArray[np.float32],
     out: NDArray[np.float32],
 ) -> None:
     """Write ``gain * level + pyrUp(coarser_total - gain * coarser_level)`` into ``out``."""
-    rows, small = coarser_total.shape
-    rest = flat[: rows * small].reshape((rows, small))
-    for y in range(rows):
-        a, b, c = coarser_total[y], coarser_level[y], rest[y]
-        for x in range(small):
-            c[x] = a[x] - gain * b[x]
-    _widen_row(rest[0], channels, lines, wide[0])
+    n_coarser = coarser_total.shape[0]
+    _widen_rest(coarser_total, coarser_level, 0, gain, channels, lines)
+    for row in range(out.shape[0]):
+        if row % 2 == 0 and row // 2 + 1 < n_coarser:
+            _widen_rest(coarser_total, coarser_level, row // 2 + 1, gain, channels, lines)
+        _collapse_row(row, n_coarser, level[row], gain, lines, out[row])
+
+
+@_compiled
+def _collapse_onto_frame(
+    coarser_total: NDArray[np.float32],
+    coarser_level: NDArray[np.float32],
+    level: NDArray[np.float32],
+    gain: np.float32,
+    channels: int,
+    lines: NDArray[np.float32],
+    frame: NDArray[np.uint8],
+    out: NDArray[np.uint8],
+) -> None:
+    """As :func:`_collapse_level`, doubled again and added to the frame, row by row."""
+    n_coarser, rows = coarser_total.shape[0], level.shape[0]
+    change = lines[0, channels:]
+    _widen_rest(coarser_total, coarser_level, 0, gain, channels, lines)
     for row in range(rows):
-        if row + 1 < rows:
-            _widen_row(rest[row + 1], channels, lines, wide[(row + 1) % 3])
-        here = wide[row % 3]
-        after = wide[(row + 1) % 3] if row + 1 < rows else here
-        before = wide[(row - 1) % 3] if row > 0 else after
-        own, target = level[2 * row], out[2 * row]
-        for x in range(target.shape[0]):
-            grown = (before[x] + after[x]) * EDGE + here[x] * CENTRE
-            target[x] = grown + gain * own[x]
-        if 2 * row + 1 < out.shape[0]:
-            own, target = level[2 * row + 1], out[2 * row + 1]
-            for x in range(target.shape[0]):
-                target[x] = (here[x] + after[x]) * BETWEEN + gain * own[x]
+        if row % 2 == 0 and row // 2 + 1 < n_coarser:
+            _widen_rest(coarser_total, coarser_level, row // 2 + 1, gain, channels, lines)
+        _collapse_row(row, n_coarser, level[row], gain, lines, change)
+        _widen_row(level.shape[1], channels, lines, lines[6 + row % 3])
+        if row > 0:
+            _add_rows(row - 1, rows, lines, frame, out)
+    _add_rows(rows - 1, rows, lines, frame, out)
+
+
+@_compiled
+def _add_rows(
+    row: int,
+    rows: int,
+    lines: NDArray[np.float32],
+    frame: NDArray[np.uint8],
+    out: NDArray[np.uint8],
+) -> None:
+    """Add rows 2 row and, if there is one, 2 row + 1 of the change to the frame."""
+    here = lines[6 + row % 3]
+    after = lines[6 + (row + 1) % 3] if row + 1 < rows else here
+    before = lines[6 + (row - 1) % 3] if row > 0 else after
+    even = 2 * row
+    if even + 1 < frame.shape[0]:
+        _add_two_rows(frame[even], frame[even + 1], before, here, after, out[even], out[even + 1])
+    else:
+        _add_last_row(frame[even], before, here, after, out[even])
 
 
 @_compiled
@@ -452,7 +555,32 @@ def _add_last_row(
         out[x] = np.uint8(min(max(value, BLACK), WHITE))
 
 
-def scratch_size(rows: int, columns: int, channels: int) -> int:
-    """Return how long the rows of ``scratch`` of :func:`add_amplified` have to be."""
+@_compiled
+def magnify_recursively(
+    frames: NDArray[np.uint8],
+    mixing: NDArray[np.float32],
+    coefficients: NDArray[np.float32],
+    starts: bool,
+    states: NDArray[np.float32],
+    gains: NDArray[np.float32],
+    out: NDArray[np.uint8],
+    scratch: NDArray[np.float32],
+) -> None:
+    """Magnify frames ``(T, H, W * C)`` one after the other with two first-order low-passes.
+
+    See :func:`half_size_filtered` and :func:`add_amplified`; ``scratch`` ``(3, pyramid_size(H, W,
+    C))``.
+    """
+    rows, flat = states.shape[1:]
+    pyramid = scratch[2]
+    band = pyramid[: rows * flat].reshape((rows, flat))
+    for t in range(frames.shape[0]):
+        half_size_filtered(frames[t], mixing, coefficients, starts and t == 0, states, band)
+        add_amplified(frames[t], mixing.shape[0], pyramid, gains, out, t, scratch)
+
+
+def pyramid_size(height: int, width: int, channels: int) -> int:
+    """Return how long the arrays that :func:`add_amplified` takes have to be."""
+    rows, columns = (height + 1) // 2, (width + 1) // 2
     whole_pyramid = 2 * rows * columns + 2 * (rows + columns) + 64
-    return channels * max(whole_pyramid, 2 * columns + 16)
+    return channels * max(whole_pyramid, 9 * (2 * columns + 4))

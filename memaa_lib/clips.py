@@ -6,9 +6,10 @@ with its frame rate and, where somebody annotated them, the positions of onset, 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.util import find_spec
@@ -25,7 +26,9 @@ from memaa_lib.storage import InputError, atomic_path
 IMAGE_SUFFIXES = (".bmp", ".jpg", ".jpeg", ".png")
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 MAX_PIXELS = 8192 * 8192  # beyond this a "frame" is surely not a frame; refuse before decoding it
-_TRAILING_INTEGER = re.compile(r"(\d+)$")
+_TRAILING_INTEGER = re.compile(r"(?<!\d)(\d{1,18})$")
+_TAIL_BYTES = 4096
+_STEADY = 0.1  # of the frame interval: how far single frames of a video may be off
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,13 +224,10 @@ def list_frames(folder: Path | str) -> list[Path]:
     numbered: dict[int, Path] = {}
     for path in sorted(folder.iterdir()):
         number = frame_number(path)
-        if (
-            path.name.startswith(".")
-            or path.suffix.lower() not in IMAGE_SUFFIXES
-            or number is None
-            or not path.is_file()
-        ):
+        if path.name.startswith(".") or path.suffix.lower() not in IMAGE_SUFFIXES or number is None:
             continue
+        if not path.is_file():
+            raise InputError(f"{path}: a frame's name, but no file can be read there; remove it")
         if number in numbered:
             raise InputError(
                 f"{path}: frame {number} is there twice ({numbered[number].name}); keep one of them"
@@ -269,17 +269,22 @@ def read_image(path: Path | str) -> NDArray[np.uint8]:
     """
     path = Path(path)
     try:
+        if path.stat().st_size > 4 * MAX_PIXELS:
+            raise InputError(f"{path}: {path.stat().st_size:,} bytes is too large for a frame")
         encoded = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    height, width = _header_size(encoded.tobytes()[:65536])
+    problem = cut_short(encoded.tobytes())
+    if problem:
+        raise InputError(f"{path}: {problem}; copy it again")
+    height, width = _header_size(encoded.tobytes())
     if height * width > MAX_PIXELS:
         raise InputError(
             f"{path}: {width} x {height} pixels is too large for a frame; expected at most "
             f"{MAX_PIXELS:,} pixels"
         )
     try:
-        image = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if encoded.size else None
+        image = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if height * width else None
     except cv2.error:
         image = None
     if image is None:
@@ -292,13 +297,57 @@ def read_image(path: Path | str) -> NDArray[np.uint8]:
     return pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[..., 2::-1])
 
 
-def _header_size(head: bytes) -> tuple[int, int]:
-    """Height and width as a PNG or BMP header states them; (0, 0) for anything else."""
-    if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) >= 24:
-        return int.from_bytes(head[20:24], "big"), int.from_bytes(head[16:20], "big")
-    if head[:2] == b"BM" and len(head) >= 26:
-        height = int.from_bytes(head[22:26], "little", signed=True)
-        return abs(height), abs(int.from_bytes(head[18:22], "little", signed=True))
+def cut_short(content: bytes, size: int | None = None) -> str:
+    r"""Say why an image file is no whole JPEG, BMP or PNG file, from its ends.
+
+    Parameters
+    ----------
+    content
+        The file, or its first bytes and its last 4096.
+    size
+        Of the whole file, bytes; default: ``content`` is all of it.
+
+    Returns
+    -------
+    str
+        Empty if it is whole. Decoders fill in what a cut file lacks, so they do not tell.
+
+    Examples
+    --------
+    >>> cut_short(b"\xff\xd8\xff\xe0 and no end")
+    'the JPEG file is cut short'
+    """
+    size = len(content) if size is None else size
+    tail = content[-_TAIL_BYTES:]  # some writers add bytes after the end mark
+    if not size:
+        return "not a readable image: the file is empty"
+    if content[:2] == b"\xff\xd8":
+        return "" if b"\xff\xd9" in tail else "the JPEG file is cut short"
+    if content[:2] == b"BM":
+        whole = int.from_bytes(content[2:6], "little") <= size
+        return "" if whole else "the BMP file is cut short"
+    if content[:4] == b"\x89PNG":
+        return "" if b"IEND" in tail else "the PNG file is cut short"
+    return "not a readable image: no JPEG, BMP or PNG file, whatever its name says"
+
+
+def _header_size(content: bytes) -> tuple[int, int]:
+    """Height and width as a JPEG, PNG or BMP header states them; (0, 0) if it states none."""
+    if content[:4] == b"\x89PNG":
+        return int.from_bytes(content[20:24], "big"), int.from_bytes(content[16:20], "big")
+    if content[:2] == b"BM":
+        height = int.from_bytes(content[22:26], "little", signed=True)
+        return abs(height), abs(int.from_bytes(content[18:22], "little", signed=True))
+    position = 2
+    while content[position : position + 1] == b"\xff":  # JPEG: a chain of marked segments
+        mark = content[position + 1] if position + 1 < len(content) else 0
+        if mark == 0xFF:  # a fill byte
+            position += 1
+        elif 0xC0 <= mark <= 0xCF and mark not in (0xC4, 0xC8, 0xCC):  # start of frame
+            height = int.from_bytes(content[position + 5 : position + 7], "big")
+            return height, int.from_bytes(content[position + 7 : position + 9], "big")
+        else:
+            position += 2 + int.from_bytes(content[position + 2 : position + 4], "big")
     return 0, 0
 
 
@@ -446,7 +495,10 @@ def iterate_video(path: Path | str) -> Iterator[NDArray[np.uint8]]:
             stream = container.streams.video[0]
             stream.thread_type = "NONE"
             for frame in container.decode(stream):
-                yield frame.to_ndarray(format="rgb24")
+                pixels = frame.to_ndarray(format="rgb24")
+                # telephones record lying down and say by how much the picture is to be turned
+                turns = round(frame.rotation / 90) % 4
+                yield np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
     except FFmpegError as error:
         raise InputError(f"{path}: not a readable video ({error.strerror})") from None
 
@@ -491,6 +543,72 @@ def video_fps(path: Path | str) -> float:
     return float(rate)
 
 
+def check_steady(path: Path | str) -> None:
+    """Raise a clear error unless the frames of a video are evenly spaced in time.
+
+    Parameters
+    ----------
+    path
+        A video file. Only its time stamps are read.
+
+    Raises
+    ------
+    InputError
+        If an interval between frames differs from the usual one by more than a tenth: the temporal
+        filters would take fast motion for slow.
+
+    Examples
+    --------
+    >>> check_steady(sample_video())
+    """
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            packets = container.demux(stream)
+            times = sorted(packet.pts for packet in packets if packet.pts is not None)
+    except FFmpegError as error:
+        raise InputError(f"{path}: not a readable video ({error.strerror})") from None
+    if len(times) < 3:
+        return
+    intervals = np.diff(times)
+    usual = float(np.median(intervals))
+    # a tick and a half: where time is kept in milliseconds, 120 frames a second are 8 or 9 apart
+    if np.abs(intervals - usual).max() > max(_STEADY * usual, 1.5):
+        raise InputError(
+            f"{path}: the frame rate varies within the video; re-encode it at a constant one, or give "
+            "--fps to take the frames as evenly spaced"
+        )
+
+
+def video_length(path: Path | str) -> int:
+    """Return how many frames a video file states to have, for a progress bar.
+
+    Parameters
+    ----------
+    path
+        A video file.
+
+    Returns
+    -------
+    int
+        0 if the file states neither their number nor its duration.
+
+    Raises
+    ------
+    InputError
+        As :func:`video_fps`.
+
+    Examples
+    --------
+    >>> video_length(sample_video())
+    120
+    """
+    rate = video_fps(path)
+    with av.open(str(path)) as container:
+        stated = int(container.streams.video[0].frames)
+        return stated or round((container.duration or 0) / av.time_base * rate)
+
+
 def read_clip(path: Path | str, fps: float | None = None) -> Clip:
     """Read a folder of frames or a video file.
 
@@ -532,6 +650,8 @@ def read_clip(path: Path | str, fps: float | None = None) -> Clip:
     if path.suffix.lower() in IMAGE_SUFFIXES:
         raise InputError(f"{path}: one image is no clip; give the folder that holds the frames")
     rate = fps if fps is not None else video_fps(path)
+    if fps is None:
+        check_steady(path)
     frames = list(iterate_video(path))
     if not frames:
         raise InputError(f"{path}: no frames found in the video; it may be damaged")
@@ -571,19 +691,59 @@ def write_video(path: Path | str, frames: NDArray[np.uint8], fps: float) -> None
     check_fps(fps, str(path))
     if path.suffix.lower() not in VIDEO_SUFFIXES:
         raise InputError(f"{path}: expected a name that ends in {', '.join(VIDEO_SUFFIXES)}")
-    colour = frames if frames.ndim == 4 else np.repeat(frames[..., None], 3, axis=3)
-    padding = [(0, 0), (0, colour.shape[1] % 2), (0, colour.shape[2] % 2), (0, 0)]
-    colour = np.pad(colour, padding, mode="edge")
+    with video_writer(path, frames.shape[1], frames.shape[2], fps) as write:
+        for frame in frames:
+            write(frame)
+
+
+@contextlib.contextmanager
+def video_writer(
+    path: Path | str, height: int, width: int, fps: float
+) -> Iterator[Callable[[NDArray[np.uint8]], None]]:
+    """Write a video frame by frame, in bounded memory; see :func:`write_video`.
+
+    Parameters
+    ----------
+    path
+        Where to. The file appears when the block ends well, and not at all if it raises.
+    height, width
+        Of the frames, px.
+    fps
+        Frames per second at play-back.
+
+    Yields
+    ------
+    callable
+        Takes one ``uint8`` frame, RGB ``(H, W, 3)`` or gray ``(H, W)``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with video_writer(Path(folder, "a.mp4"), 32, 48, fps=25) as write:
+    ...         for level in (80, 90):
+    ...             write(np.full((32, 48), level, np.uint8))
+    ...     read_clip(Path(folder, "a.mp4")).n_frames
+    2
+    """
+    odd = [(0, height % 2), (0, width % 2), (0, 0)]
     with atomic_path(path) as temporary, av.open(str(temporary), "w") as container:
         # one thread and the bitexact flag: the encoder's output does not depend on the machine's load
         container.flags |= 0x0400
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
-        stream.height, stream.width = colour.shape[1:3]
+        stream.height, stream.width = height + height % 2, width + width % 2
         stream.pix_fmt = "yuv420p"
         stream.thread_count = 1
-        stream.options = {"crf": "18", "threads": "1", "flags": "+bitexact"}
-        for frame in colour:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        # without mbtree, whose vector code gives other bytes in one run of twenty
+        x264 = "mbtree=0"
+        stream.options = {"crf": "18", "threads": "1", "flags": "+bitexact", "x264-params": x264}
+
+        def write(frame: NDArray[np.uint8]) -> None:
+            colour = frame if frame.ndim == 3 else np.repeat(frame[..., None], 3, axis=2)
+            padded = np.pad(colour, odd, mode="edge")
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(padded, format="rgb24")))
+
+        yield write
         container.mux(stream.encode())
 
 

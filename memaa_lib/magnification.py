@@ -7,15 +7,19 @@ adds them back ``alpha`` times, and the movement looks ``1 + alpha`` times as la
 The paper states neither the temporal filter nor the pyramid's gains. What stands here follows the
 linear method of Wu et al. (SIGGRAPH 2012) with every open choice as a parameter; the temporal
 filter decides more than all others together, see :func:`surviving_magnification`.
+
+``method="phase"`` shifts the phase of each band in place of adding to its brightness, see
+:mod:`memaa_lib.phase`; it is not the paper's.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
+import tempfile
 import warnings
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,18 +29,32 @@ import scipy.fft
 import scipy.signal
 from numpy.typing import NDArray
 
-from memaa_lib._kernels import add_amplified, half_size, recursion_step, scratch_size
+from memaa_lib._kernels import (
+    add_amplified,
+    half_size,
+    magnify_recursively,
+    pyramid_size,
+    recursion_step,
+)
 from memaa_lib.clips import (
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
     check_fps,
     check_frames,
+    check_steady,
     iterate_video,
     list_frames,
     read_image,
     video_fps,
+    video_length,
+    video_writer,
     write_image,
 )
-from memaa_lib.storage import InputError
+from memaa_lib.phase import PhaseAmplifier
+from memaa_lib.storage import InputError, progress
 
+Method = Literal["linear", "phase"]
+METHODS: tuple[Method, ...] = ("linear", "phase")
 TemporalFilter = Literal["iir", "butterworth", "ideal", "onset"]
 TEMPORAL_FILTERS: tuple[TemporalFilter, ...] = ("iir", "butterworth", "ideal", "onset")
 LUMA = (0.299, 0.587, 0.114)  # the first row of the RGB to YIQ matrix
@@ -255,9 +273,10 @@ def magnify(
     order: int = 1,
     per_frame_r: tuple[float, float] | None = None,
     cutoff_wavelength: float = 16.0,
-    chroma: float = 0.1,
+    chroma: float | None = None,
     exaggeration: float = 2.0,
     clamp_gains: bool = True,
+    method: Method = "linear",
 ) -> NDArray[np.uint8]:
     """Magnify the small movements of a clip (Eqs. 1-5).
 
@@ -278,6 +297,13 @@ def magnify(
         The gains of the bands, see :func:`band_gains`.
     chroma
         How much of the change in colour is magnified, relative to the change in brightness, 0 to 1.
+        Default: 0.1, or 1 with ``method="phase"``, which moves colours and does not amplify their
+        noise.
+    method
+        ``"linear"``: the paper's; ``"phase"``: the phase of a Riesz pyramid (Wadhwa et al. 2014),
+        which carries further, amplifies no noise and takes about a hundred times as long. Every
+        band but the coarsest gets the whole ``alpha``: the gains of the bands are the linear one's
+        alone.
 
     Returns
     -------
@@ -311,43 +337,36 @@ def magnify(
     (3, 5, 32, 32)
     """
     check_frames(frames)
-    check_number("chroma", chroma, at_least=0, at_most=1)
     design = _Filter.design(temporal, fps, band_hz, order, per_frame_r)
     alphas = as_alphas(alpha)
-    all_gains = [
-        band_gains(
-            frames.shape[1],
-            frames.shape[2],
-            one,
-            cutoff_wavelength=cutoff_wavelength,
-            exaggeration=exaggeration,
-            clamp_gains=clamp_gains,
-        )
-        for one in alphas
-    ]
+    gains = _Gains(method, chroma, cutoff_wavelength, exaggeration, clamp_gains)
     magnified = np.empty((len(alphas), *frames.shape), np.uint8)
-    if _warn_if_idle(frames.shape, design, alphas, all_gains):
+    if _warn_if_idle(frames.shape, design, alphas, gains):
         magnified[:] = frames
     else:
-        amplifier = _Amplifier(frames.shape[1:], all_gains, chroma)
-        halved = (amplifier.half_size(frame) for frame in frames)
-        for t, band in enumerate(design.filtered(halved)):
-            amplifier.add(frames[t], band, magnified, t)
+        amplifier = gains.amplifier(frames.shape[1:], alphas)
+        if design.recursive:
+            amplifier.run(frames, design, magnified)
+        else:
+            signal = np.stack([amplifier.signal(frame) for frame in frames])
+            for t, band in enumerate(design.filtered(signal)):
+                amplifier.add(frames[t], band, magnified, t)
     return magnified[0] if np.ndim(alpha) == 0 else magnified
 
 
 def magnify_stream(
     frames: Iterable[NDArray[np.uint8]],
     fps: float,
-    alpha: float,
+    alpha: float | Sequence[float],
     *,
     band_hz: tuple[float, float] = (0.5, 10.0),
     temporal: TemporalFilter = "iir",
     per_frame_r: tuple[float, float] | None = None,
     cutoff_wavelength: float = 16.0,
-    chroma: float = 0.1,
+    chroma: float | None = None,
     exaggeration: float = 2.0,
     clamp_gains: bool = True,
+    method: Method = "linear",
 ) -> Iterator[NDArray[np.uint8]]:
     """Magnify frame by frame, in memory that does not grow with the length of the clip.
 
@@ -355,8 +374,8 @@ def magnify_stream(
     ----------
     frames
         Any iterable of ``uint8`` frames of one size, RGB ``(H, W, 3)`` or gray ``(H, W)``.
-    fps, alpha, band_hz, per_frame_r, cutoff_wavelength, chroma, exaggeration, clamp_gains
-        As in :func:`magnify`; one ``alpha``.
+    fps, alpha, band_hz, per_frame_r, cutoff_wavelength, chroma, exaggeration, clamp_gains, method
+        As in :func:`magnify`.
     temporal
         As in :func:`magnify`, but not ``"ideal"``, which needs the whole clip. ``"butterworth"`` is
         of order 1.
@@ -364,7 +383,8 @@ def magnify_stream(
     Yields
     ------
     ndarray
-        ``uint8``, the same bytes that :func:`magnify` gives.
+        ``uint8``, the same bytes that :func:`magnify` gives: a frame, or ``(A, H, W[, 3])`` if
+        ``alpha`` is a sequence.
 
     Raises
     ------
@@ -381,75 +401,67 @@ def magnify_stream(
     design = _Filter.design(temporal, fps, band_hz, 1, per_frame_r)
     if not design.recursive:
         raise InputError(f"temporal={temporal!r} needs the whole clip; use magnify, or 'iir'")
-    check_number("chroma", chroma, at_least=0, at_most=1)
+    alphas = as_alphas(alpha)
+    gains = _Gains(method, chroma, cutoff_wavelength, exaggeration, clamp_gains)
     remaining = iter(frames)
     first = next(remaining, None)
     if first is None:
         raise InputError("no frames to magnify; expected at least one")
     check_frames(first[None], "the first frame")
-    gains = band_gains(
-        first.shape[0],
-        first.shape[1],
-        alpha,
-        cutoff_wavelength=cutoff_wavelength,
-        exaggeration=exaggeration,
-        clamp_gains=clamp_gains,
-    )
-    if _warn_if_idle((2, *first.shape), design, [alpha], [gains]):
-        yield first
-        yield from remaining
-        return
-    amplifier = _Amplifier(first.shape, [gains], chroma)
-    coming: deque[NDArray[np.uint8]] = deque()
-
-    def halved() -> Iterator[NDArray[np.float32]]:
-        for t, frame in enumerate(itertools.chain([first], remaining)):
-            if frame.shape != first.shape or frame.dtype != np.uint8:
-                raise InputError(
-                    f"frame {t}: {frame.dtype} {frame.shape}, expected uint8 {first.shape} as the "
-                    "first one"
-                )
-            coming.append(frame)
-            yield amplifier.half_size(frame)
-
-    for band in design.stream(halved()):
-        magnified = np.empty((1, 1, *first.shape), np.uint8)
-        amplifier.add(coming.popleft(), band, magnified, 0)
-        yield magnified[0, 0]
+    idle = _warn_if_idle((2, *first.shape), design, alphas, gains)
+    amplifier = None if idle else gains.amplifier(first.shape, alphas)
+    for t, frame in enumerate(itertools.chain([first], remaining)):
+        if frame.shape != first.shape or frame.dtype != np.uint8:
+            raise InputError(
+                f"frame {t}: {frame.dtype} {frame.shape}, expected uint8 {first.shape} as the first"
+                " one"
+            )
+        magnified = np.empty((len(alphas), 1, *first.shape), np.uint8)
+        if amplifier:
+            amplifier.run(frame[None], design, magnified)
+        else:
+            magnified[:] = frame
+        yield magnified[0, 0] if np.ndim(alpha) == 0 else magnified[:, 0]
 
 
 def magnify_file(
     source: Path | str,
     target: Path | str,
-    alpha: float = 10.0,
+    alpha: float | Sequence[float] = 10.0,
     *,
     fps: float | None = None,
     **options: Any,
 ) -> int:
-    """Magnify a video or a folder of frames into a folder of frames, in bounded memory.
+    """Magnify a video or a folder of frames into another one, in bounded memory, with a bar.
 
     Parameters
     ----------
     source
         A video file, or a folder of numbered images.
     target
-        A new or empty folder; gets ``img1.png``, ``img2.png`` and so on.
+        A video's name (``.mp4``), or that of a new or empty folder, which gets ``img1.png``,
+        ``img2.png`` and so on. See :func:`magnified_paths` for several alphas.
     alpha
-        Amplification, 0 or more.
+        Amplification, 0 or more; a sequence writes one result for each different one.
     fps
         Frames per second. Needed for a folder; for a video it replaces what the file states.
     **options
-        As in :func:`magnify_stream`.
+        As in :func:`magnify`. The temporal filters ``"ideal"`` and ``"butterworth"`` of order 2 and
+        more need the whole clip in memory.
 
     Returns
     -------
     int
-        Number of frames written.
+        Number of frames written for each alpha.
 
     Raises
     ------
     InputError
-        As :func:`magnify_stream`; or if the source cannot be read or the target holds files.
+        As :func:`magnify`; or if the source cannot be read or the target holds files.
+
+    Notes
+    -----
+    Results appear whole or not at all: whoever stops it half-way finds nothing.
 
     Examples
     --------
@@ -460,21 +472,63 @@ def magnify_file(
     ...     magnify_file(Path(folder, "in"), Path(folder, "out"), fps=100)
     3
     """
-    source, target = Path(source), Path(target)
-    if target.is_file() or (target.is_dir() and any(target.iterdir())):
-        raise InputError(f"{target}: exists and is not an empty folder; name a new one")
-    if source.is_dir():
-        if fps is None:
-            raise InputError(f"{source}: a folder of frames states no frame rate; give it as fps")
-        frames: Iterator[NDArray[np.uint8]] = (read_image(path) for path in list_frames(source))
-    else:
-        rate = video_fps(source)
-        fps, frames = fps or rate, iterate_video(source)
+    targets = magnified_paths(target, alpha)
+    rate, count, frames = _open_frames(Path(source), fps)
+    magnified = _magnified_frames(frames, rate, _distinct(alpha), options)
+    # parameters are checked with the first frame, before anything is written
+    first = next(magnified)
     written = 0
-    for frame in magnify_stream(frames, fps, alpha, **options):
-        written += 1
-        write_image(target / f"img{written}.png", frame)
+    with contextlib.ExitStack() as outputs, progress("magnify", count) as advance:
+        height, width = first.shape[1:3]
+        writers = [outputs.enter_context(_writer(one, height, width, rate)) for one in targets]
+        for frames_now in itertools.chain([first], magnified):
+            for write, frame in zip(writers, frames_now, strict=True):
+                write(frame)
+            written += 1
+            advance()
     return written
+
+
+def magnified_paths(target: Path | str, alpha: float | Sequence[float]) -> list[Path]:
+    """Return where :func:`magnify_file` writes, one path for each alpha.
+
+    Parameters
+    ----------
+    target, alpha
+        As in :func:`magnify_file`.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The target itself for one number; for a sequence ``NAME-alpha5.mp4`` beside it, or folders
+        ``alpha5`` in it.
+
+    Raises
+    ------
+    InputError
+        If the target is a folder that holds files, or neither a folder's nor a video's name.
+
+    Examples
+    --------
+    >>> [path.name for path in magnified_paths("face.mp4", [5, 10])]
+    ['face-alpha5.mp4', 'face-alpha10.mp4']
+    """
+    target = Path(target)
+    is_video = target.suffix.lower() in VIDEO_SUFFIXES
+    if not is_video and (target.suffix or target.is_file()):
+        raise InputError(
+            f"{target}: expected a folder's name or a video's ({', '.join(VIDEO_SUFFIXES)})"
+        )
+    if target.is_dir() and any(target.iterdir()):
+        raise InputError(
+            f"{target}: the folder is not empty; name a new one, nothing is overwritten"
+        )
+    names = [f"alpha{one:g}" for one in _distinct(alpha)]
+    if np.ndim(alpha) == 0:
+        return [target]
+    if is_video:
+        return [target.with_name(f"{target.stem}-{name}{target.suffix}") for name in names]
+    return [target / name for name in names]
 
 
 def psnr(reference: NDArray[np.uint8], frames: NDArray[np.uint8]) -> float:
@@ -615,6 +669,85 @@ def check_count(name: str, value: int) -> None:
         raise InputError(f"{name} is {value!r}, expected a whole number from 1 up")
 
 
+def _open_frames(source: Path, fps: float | None) -> tuple[float, int, Iterator[NDArray[np.uint8]]]:
+    """Return the frame rate, about how many frames there are, and the frames one by one."""
+    if not source.exists():
+        raise InputError(
+            f"{source}: no such file or folder; give a folder of frames or a video file"
+        )
+    if source.is_dir():
+        if fps is None:
+            raise InputError(
+                f"{source}: a folder of frames states no frame rate; give it with --fps"
+            )
+        paths = list_frames(source)
+        return fps, len(paths), _coloured_alike(read_image(path) for path in paths)
+    if source.suffix.lower() in IMAGE_SUFFIXES:
+        raise InputError(f"{source}: one image is no clip; give the folder that holds the frames")
+    if fps is None:
+        check_steady(source)
+    rate = video_fps(source) if fps is None else fps
+    return rate, video_length(source), iterate_video(source)
+
+
+def _magnified_frames(
+    frames: Iterator[NDArray[np.uint8]],
+    fps: float,
+    alphas: list[float],
+    options: dict[str, Any],
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield ``(A, H, W[, 3])``, one by one where the temporal filter allows it."""
+    order = options.get("order", 1)
+    if options.get("temporal", "iir") == "ideal" or order != 1:
+        yield from magnify(_whole_clip(frames), fps, alphas, **options).swapaxes(0, 1)
+    else:
+        streamed = {name: value for name, value in options.items() if name != "order"}
+        yield from magnify_stream(frames, fps, alphas, **streamed)
+
+
+def _distinct(alpha: float | Sequence[float]) -> list[float]:
+    """Amplifications, each once."""
+    return list(dict.fromkeys(as_alphas(alpha)))
+
+
+def _coloured_alike(frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+    """Frames with three channels all along if the first has them: gray ones are coded as one."""
+    colour = False
+    for t, frame in enumerate(frames):
+        colour = frame.ndim == 3 if t == 0 else colour
+        yield np.repeat(frame[..., None], 3, axis=2) if colour and frame.ndim == 2 else frame
+
+
+def _whole_clip(frames: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """All frames in one array, or a clear error."""
+    stack = list(frames)
+    if not stack:
+        raise InputError("no frames to magnify; expected at least one")
+    for t, frame in enumerate(stack):
+        if frame.shape != stack[0].shape:
+            raise InputError(f"frame {t} has shape {frame.shape}, the first one {stack[0].shape}")
+    return np.stack(stack)
+
+
+@contextlib.contextmanager
+def _writer(
+    target: Path, height: int, width: int, fps: float
+) -> Iterator[Callable[[NDArray[np.uint8]], None]]:
+    """Write frames into a video or a folder that appears when all of them are there."""
+    if target.suffix.lower() in VIDEO_SUFFIXES:
+        with video_writer(target, height, width, fps) as write:
+            yield write
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as unfinished:
+        numbers = itertools.count(1)
+        whole = Path(unfinished, "frames")
+        yield lambda frame: write_image(whole / f"img{next(numbers)}.png", frame)
+        if target.is_dir():
+            target.rmdir()  # an empty one
+        whole.rename(target)
+
+
 @dataclass(frozen=True)
 class _Filter:
     """A temporal filter; ``low_passes`` holds (b, a) of the fast and of the slow one."""
@@ -673,30 +806,20 @@ class _Filter:
         hz = scipy.fft.rfftfreq(n_frames, 1 / self.fps)
         return np.asarray((hz > self.band_hz[0]) & (hz < self.band_hz[1]))
 
-    def stream(self, signal: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-        """Filter flat frames one by one (first-order recursions only)."""
-        remaining = iter(signal)
-        first = next(remaining)
-        before, fast, slow = first.copy(), first.copy(), first.copy()
-        coefficients = np.array([(b[0], b[1], a[1]) for b, a in self.low_passes], first.dtype)
-        for now in itertools.chain([first], remaining):
-            band = np.empty_like(now)
-            recursion_step(now, before, fast, slow, coefficients, band)
-            yield band
+    @property
+    def coefficients(self) -> NDArray[np.float64]:
+        """``(b0, b1, a1)`` of the fast and of the slow first-order recursion."""
+        return np.array([(b[0], b[1], a[1]) for b, a in self.low_passes])
 
-    def filtered(self, signal: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        """Filter flat frames, one by one where the filter allows it."""
-        if self.recursive:
-            yield from self.stream(signal)
-            return
-        columns = np.stack(list(signal))
+    def filtered(self, columns: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Filter ``(T, P)`` along its first axis; may write into it."""
         if len(columns) <= LONGEST_MATRIX:
-            columns = self.apply(np.eye(len(columns))).astype(np.float32) @ columns
-        else:
-            for first in range(0, columns.shape[1], PIXELS_AT_ONCE):
-                some = slice(first, first + PIXELS_AT_ONCE)
-                columns[:, some] = self.apply(columns[:, some].astype(np.float64))
-        yield from columns
+            matrix = self.apply(np.eye(len(columns))).astype(np.float32)
+            return np.asarray(matrix @ columns)
+        for first in range(0, columns.shape[1], PIXELS_AT_ONCE):
+            some = slice(first, first + PIXELS_AT_ONCE)
+            columns[:, some] = self.apply(columns[:, some].astype(np.float64))
+        return columns
 
     def apply(self, signal: NDArray[np.float64]) -> NDArray[np.float64]:
         """Filter a whole signal ``(T, P)`` along its first axis."""
@@ -705,7 +828,11 @@ class _Filter:
             spectrum[~self.passed_bins(len(signal))] = 0
             return np.asarray(scipy.fft.irfft(spectrum, n=len(signal), axis=0))
         if self.recursive:
-            return np.stack(list(self.stream(signal)))
+            bands = np.empty_like(signal)
+            before, fast, slow = (signal[0].copy() for _ in range(3))
+            for now, band in zip(signal, bands, strict=True):
+                recursion_step(now, before, fast, slow, self.coefficients, band)
+            return bands
         fast, slow = (
             _steady_low_pass(self.order, hz, self.fps, signal) for hz in self.band_hz[::-1]
         )
@@ -722,7 +849,7 @@ def _steady_low_pass(
 
 
 class _Amplifier:
-    """Makes half-size frames and adds what a filter has made of them; holds the work space."""
+    """The linear method: half-size frames, and what a filter has made of them added to frames."""
 
     def __init__(
         self, shape: tuple[int, ...], all_gains: Sequence[NDArray[np.float64]], chroma: float
@@ -734,23 +861,44 @@ class _Amplifier:
         # the finest band, whose gain is 0, is not in the pyramid of the half-size frames
         self.gains = np.stack(all_gains)[:, 1:].astype(np.float32)
         self.mixing = _chroma_mixing(chroma) if self.channels == 3 else np.ones((1, 1), np.float32)
-        size = scratch_size(self.half_shape[0], (shape[1] + 1) // 2, self.channels)
-        self.scratch = np.zeros((9, size), np.float32)
+        self.scratch = np.zeros((3, pyramid_size(shape[0], shape[1], self.channels)), np.float32)
+        self.states = np.zeros((3, *self.half_shape), np.float32)
+        self.starts = True
 
-    def half_size(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def run(self, frames: NDArray[np.uint8], design: _Filter, out: NDArray[np.uint8]) -> None:
+        """Write the next frames ``(T, ...)``, magnified, into ``out`` ``(A, T, ...)``."""
+        magnify_recursively(
+            self._flat(frames),
+            self.mixing,
+            design.coefficients.astype(np.float32),
+            self.starts,
+            self.states,
+            self.gains,
+            self._flat(out),
+            self.scratch,
+        )
+        self.starts = False
+
+    def signal(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the first level of the Gaussian pyramid, colours mixed, as a flat array."""
         half = np.empty(self.half_shape, np.float32)
-        half_size(np.ascontiguousarray(frame).reshape(self.flat_shape), self.mixing, half)
+        half_size(self._flat(frame), self.mixing, half)
         return half.ravel()
 
     def add(
         self, frame: NDArray[np.uint8], band: NDArray[np.float32], out: NDArray[np.uint8], t: int
     ) -> None:
         """Write the magnified frame into ``out[:, t]``, for every alpha."""
-        flat = np.ascontiguousarray(frame).reshape(self.flat_shape)
-        half = band.reshape(self.half_shape)
-        flat_out = out.reshape(*out.shape[:2], *self.flat_shape)
-        add_amplified(flat, self.channels, half, self.gains, flat_out, t, self.scratch)
+        pyramid = self.scratch[2]
+        pyramid[: band.size] = band
+        add_amplified(
+            self._flat(frame), self.channels, pyramid, self.gains, self._flat(out), t, self.scratch
+        )
+
+    def _flat(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Frames with the channels of a pixel side by side, ``(..., H, W * C)``."""
+        before = frames.ndim - (3 if self.channels == 3 else 2)
+        return np.ascontiguousarray(frames).reshape(*frames.shape[:before], *self.flat_shape)
 
 
 def _chroma_mixing(chroma: float) -> NDArray[np.float32]:
@@ -762,16 +910,65 @@ def _chroma_mixing(chroma: float) -> NDArray[np.float32]:
     return (chroma * np.eye(3) + (1 - chroma) * np.array([LUMA])).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class _Gains:
+    """How what has passed the temporal filter is put back into the frames."""
+
+    method: Method
+    chroma: float | None
+    cutoff_wavelength: float
+    exaggeration: float
+    clamp_gains: bool
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise InputError(f"method is {self.method!r}, expected one of {', '.join(METHODS)}")
+        check_number("chroma", self.share_of_colour, at_least=0, at_most=1)
+        given = (self.cutoff_wavelength, self.exaggeration, self.clamp_gains)
+        if self.method == "phase" and given != (16.0, 2.0, True):
+            raise InputError(
+                "cutoff_wavelength, exaggeration and clamp_gains are for method='linear'; "
+                "method='phase' gives every band the whole alpha"
+            )
+
+    @property
+    def share_of_colour(self) -> float:
+        """Chroma, or what it is by default."""
+        if self.chroma is None:
+            return 1.0 if self.method == "phase" else 0.1
+        return self.chroma
+
+    def of_bands(self, height: int, width: int, alpha: float) -> NDArray[np.float64]:
+        """Gains of the linear method's bands."""
+        return band_gains(
+            height,
+            width,
+            alpha,
+            cutoff_wavelength=self.cutoff_wavelength,
+            exaggeration=self.exaggeration,
+            clamp_gains=self.clamp_gains,
+        )
+
+    def amplifier(
+        self, shape: tuple[int, ...], alphas: Sequence[float]
+    ) -> _Amplifier | PhaseAmplifier:
+        """Return what takes frames of ``shape`` to signals, and filtered signals to frames."""
+        if self.method == "phase":
+            colour = len(shape) == 3
+            mixing = _chroma_mixing(self.share_of_colour) if colour else np.ones((1, 1), np.float32)
+            return PhaseAmplifier(shape, alphas, mixing, np.array(LUMA if colour else [1.0]))
+        all_gains = [self.of_bands(shape[0], shape[1], alpha) for alpha in alphas]
+        return _Amplifier(shape, all_gains, self.share_of_colour)
+
+
 def _warn_if_idle(
-    shape: tuple[int, ...],
-    design: _Filter,
-    alphas: Sequence[float],
-    all_gains: Sequence[NDArray[np.float64]],
+    shape: tuple[int, ...], design: _Filter, alphas: Sequence[float], gains: _Gains
 ) -> bool:
     """Warn, and return True, if nothing will be magnified though it was asked for."""
     n_frames, height, width = shape[:3]
     low, high = design.band_hz
     reason = ""
+    all_gains = [gains.of_bands(height, width, alpha) for alpha in alphas]
     if not any(alphas):
         return True
     if n_frames == 1:
@@ -786,7 +983,7 @@ def _warn_if_idle(
             f"no frequency of {n_frames} frames at {design.fps:g} fps lies between {low:g} and "
             f"{high:g} Hz; widen band_hz, or take temporal='iir'"
         )
-    elif not any(gains.any() for gains in all_gains):
+    elif gains.method == "linear" and not any(one.any() for one in all_gains):
         reason = "cutoff_wavelength is so long that every band has gain 0; shorten it"
     if reason:
         warnings.warn(f"nothing is magnified: {reason}", UserWarning, stacklevel=3)
