@@ -1,22 +1,48 @@
 """What carries the result: the method with one part changed at a time.
 
 The paper has no such comparison. An arm changes one thing in the chain or in the training and keeps
-the folds, the seed and everything else.
+the folds, the seed and everything else. Most arms change a setting of the chain
+(:class:`memaa_lib.avatar.AvatarSettings`); some put another picture in the avatar's place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
 
+import cv2
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from memaa_lib.avatar import AvatarSettings
+from memaa_lib.avatar import (
+    AvatarSettings,
+    emotion_avatar,
+    make_avatars,
+    original_emotion_avatar,
+    score_frames,
+)
+from memaa_lib.baselines import apex_position
+from memaa_lib.baselines.faces import clip_fingerprint
+from memaa_lib.clips import Clip, read_image, write_image
+from memaa_lib.datasets import load_clip, load_index
+from memaa_lib.datasets.examples import describe
+from memaa_lib.magnification import magnify
 from memaa_lib.metrics import paired_bootstrap, subject_bootstrap
 from memaa_lib.network import profile_named
 from memaa_lib.paper import TEST_ALPHA, TRAINING_ALPHAS
-from memaa_lib.protocol import Results, train
-from memaa_lib.storage import InputError
+from memaa_lib.protocol import Results, evaluate, make_folds
+from memaa_lib.reference import read_reference, write_reference
+from memaa_lib.registration import crop_clip
+from memaa_lib.storage import InputError, cache_root, fingerprint, in_parallel, progress
+from memaa_lib.texture import keep_frames
+
+Picture = Literal["avatar", "unaligned", "plain mean", "apex frame", "original avatar"]
+CODE_VERSION = 1  # raise it when the same clip gives another picture: kept ones are made again
+FULL = "full method"
 
 
 @dataclass(frozen=True)
@@ -27,10 +53,17 @@ class Arm:
     ----------
     name
         What is different.
+    part
+        The part of the method that is changed.
     train_alphas, test_alpha
         Amplification of training and test avatars.
     settings
         Chain from clip to avatar.
+    picture
+        What the network sees: the ``"avatar"``; ``"unaligned"``: the mean of the kept magnified
+        frames without registration; ``"plain mean"``: the mean of all frames, nothing done to them;
+        ``"apex frame"``: the magnified apex frame alone; ``"original avatar"``: that of Yang and
+        Bhanu, see :func:`memaa_lib.avatar.original_emotion_avatar`.
 
     Examples
     --------
@@ -39,39 +72,80 @@ class Arm:
     """
 
     name: str
+    part: str = ""
     train_alphas: tuple[float, ...] = TRAINING_ALPHAS
     test_alpha: float = TEST_ALPHA
     settings: AvatarSettings = field(default_factory=AvatarSettings)
+    picture: Picture = "avatar"
+
+    def __post_init__(self) -> None:
+        """Check the picture."""
+        if self.picture not in get_args(Picture):
+            raise InputError(
+                f"picture is {self.picture!r}, expected one of {', '.join(get_args(Picture))}"
+            )
 
     @property
     def needs_own_avatars(self) -> bool:
         """Whether the avatars of the full method do not serve."""
-        return self.settings != AvatarSettings()
+        return self.settings != AvatarSettings() or self.picture != "avatar"
 
 
 _USUAL = AvatarSettings()
+_UNMAGNIFIED: dict[str, Any] = {"train_alphas": (0.0,), "test_alpha": 0.0}
 ARMS: dict[str, Arm] = {
     arm.name: arm
     for arm in (
-        Arm("full method"),
-        Arm("no magnification", (0.0,), 0.0),
-        Arm("alpha 5 only", (5.0,), 5.0),
-        Arm("alpha 10 only", (10.0,), 10.0),
-        Arm("alpha 15 only", (15.0,), 15.0),
-        Arm("no frame removed", settings=replace(_USUAL, remove_frames=False)),
-        Arm("aligned first", settings=replace(_USUAL, sequence="align_first")),
+        Arm(FULL),
+        Arm("no magnification", "magnification", **_UNMAGNIFIED),
+        Arm("alpha 5 only", "magnification", (5.0,), 5.0),
+        Arm("alpha 10 only", "magnification", (10.0,), 10.0),
+        Arm("alpha 15 only", "magnification", (15.0,), 15.0),
         Arm(
-            "ideal filter, 0.4-3 Hz", settings=replace(_USUAL, temporal="ideal", band_hz=(0.4, 3.0))
+            "A: r = 0.4, 0.05 a frame",
+            "temporal filter",
+            settings=replace(_USUAL, per_frame_r=(0.4, 0.05)),
         ),
-        Arm("filter r = 0.4, 0.05 a frame", settings=replace(_USUAL, per_frame_r=(0.4, 0.05))),
-        Arm("onset-referenced filter", settings=replace(_USUAL, temporal="onset")),
+        Arm(
+            "B: ideal 0.4-3 Hz",
+            "temporal filter",
+            settings=replace(_USUAL, temporal="ideal", band_hz=(0.4, 3.0)),
+        ),
+        Arm(
+            "C: ideal 5-25 Hz",
+            "temporal filter",
+            settings=replace(_USUAL, temporal="ideal", band_hz=(5.0, 25.0)),
+        ),
+        Arm(
+            "D: onset-referenced",
+            "temporal filter",
+            settings=replace(_USUAL, temporal="onset"),
+        ),
+        Arm(
+            "E: only wavelengths above 48 px in full",
+            "spatial gains",
+            settings=replace(_USUAL, cutoff_wavelength=48.0),
+        ),
+        Arm("no frame removed", "frame removal", settings=replace(_USUAL, remove_frames=False)),
+        Arm("aligned first", "registration", settings=replace(_USUAL, sequence="align_first")),
+        Arm("no registration", "registration", picture="unaligned"),
+        Arm("apex frame", "picture", picture="apex frame"),
+        Arm("mean of the clip as it is", "picture", **_UNMAGNIFIED, picture="plain mean"),
+        Arm("original avatar", "picture", **_UNMAGNIFIED, picture="original avatar"),
     )
 }
 QUICK = tuple(name for name, arm in ARMS.items() if not arm.needs_own_avatars)
 
 
 def run_arm(
-    name: str, dataset: str, protocol: str = "loso", profile: str = "laptop", *, n_jobs: int = 2
+    name: str,
+    dataset: str,
+    protocol: str = "loso",
+    profile: str = "laptop",
+    *,
+    root: Path | str | None = None,
+    seed: int = 0,
+    n_jobs: int = 2,
 ) -> Results:
     """Train and test one arm.
 
@@ -79,10 +153,12 @@ def run_arm(
     ----------
     name
         A key of :data:`ARMS`.
-    dataset, protocol
+    dataset, protocol, root
         See :func:`memaa_lib.protocol.train`.
     profile
         Name of the training profile; the arm replaces its amplifications.
+    seed
+        Seed of folds and training.
     n_jobs
         Processes. The result does not depend on it.
 
@@ -106,24 +182,172 @@ def run_arm(
         raise InputError(f"{name}: no such arm; there are {', '.join(ARMS)}")
     arm = ARMS[name]
     changed = profile_named(profile, train_alphas=arm.train_alphas, test_alpha=arm.test_alpha)
-    return train(dataset, protocol, changed, avatar_settings=arm.settings, n_jobs=n_jobs)
+    index = load_index(dataset, root)
+    alphas = sorted({*arm.train_alphas, arm.test_alpha})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an ideal filter warns of clips in which its band is empty
+        pictures = make_pictures(index, alphas, arm, n_jobs=n_jobs)
+    folds = make_folds(index, protocol, seed=seed)
+    return evaluate(pictures, alphas, index, folds, changed, seed=seed, n_jobs=n_jobs)
 
 
-def compare_arms(runs: dict[str, Results], reference: str = "full method") -> pd.DataFrame:
+def make_pictures(
+    index: pd.DataFrame, alphas: Sequence[float], arm: Arm, n_jobs: int = 2
+) -> NDArray[np.uint8]:
+    """Make what the network of an arm sees of every clip; each picture is kept on disk.
+
+    Parameters
+    ----------
+    index
+        One row a clip.
+    alphas
+        A amplifications.
+    arm
+        What to make.
+    n_jobs
+        Processes. The result does not depend on it.
+
+    Returns
+    -------
+    ndarray
+        ``uint8`` ``(N, A, size, size, 3)``.
+
+    Raises
+    ------
+    InputError
+        If a clip cannot be used.
+
+    Examples
+    --------
+    >>> make_pictures(load_index("smic"), [10.0], ARMS["apex frame"]).shape  # doctest: +SKIP
+    (164, 1, 224, 224, 3)
+    """
+    if arm.picture == "avatar":
+        return make_avatars(index, alphas, arm.settings, n_jobs=n_jobs)
+    rows = index.to_dict("records")
+    if arm.picture == "original avatar":
+        return _original_avatars(rows, len(alphas), arm.settings.size)
+    calls = ((row, tuple(alphas), arm) for row in rows)
+    made = []
+    with progress(arm.name, len(rows)) as advance:
+        for pictures in in_parallel(_kept_pictures, calls, n_jobs):
+            made.append(pictures)
+            advance()
+    return np.stack(made)
+
+
+def clip_pictures(clip: Clip, alphas: Sequence[float], arm: Arm, apex: int) -> NDArray[np.uint8]:
+    """Make what stands in the avatar's place for one clip.
+
+    Parameters
+    ----------
+    clip
+        Onset to offset.
+    alphas
+        A amplifications.
+    arm
+        With a picture other than ``"avatar"`` and ``"original avatar"``.
+    apex
+        Position of the apex frame.
+
+    Returns
+    -------
+    ndarray
+        ``uint8`` ``(A, size, size, 3)``.
+
+    Examples
+    --------
+    >>> face = np.zeros((68, 2))
+    >>> clip = Clip(np.full((4, 64, 52), 90, np.uint8), fps=100)
+    >>> clip_pictures(clip, [0.0], Arm("mean", picture="plain mean"), apex=2).shape
+    (1, 224, 224, 3)
+    """
+    settings = arm.settings
+    frames = crop_clip(clip).frames
+    if arm.picture == "plain mean":
+        return np.stack([emotion_avatar(frames, size=settings.size)] * len(alphas))
+    magnified = magnify(
+        frames,
+        clip.fps,
+        list(alphas),
+        band_hz=settings.band_hz,
+        temporal=settings.temporal,
+        cutoff_wavelength=settings.cutoff_wavelength,
+        chroma=settings.chroma,
+    )
+    if arm.picture == "apex frame":
+        return np.stack(
+            [emotion_avatar(one[apex : apex + 1], None, settings.size) for one in magnified]
+        )
+    kept = [keep_frames(score_frames(one, settings)) for one in magnified]
+    return np.stack(
+        [
+            emotion_avatar(one, keep, settings.size)
+            for one, keep in zip(magnified, kept, strict=True)
+        ]
+    )
+
+
+def _kept_pictures(
+    row: Mapping[str, Any], alphas: tuple[float, ...], arm: Arm
+) -> NDArray[np.uint8]:
+    """Pictures of one clip, from the cache where they are there."""
+    cv2.setNumThreads(1)
+    key = fingerprint(CODE_VERSION, clip_fingerprint(row), arm.picture, arm.settings)
+    files = [cache_root() / "pictures" / key / f"alpha-{float(alpha)}.png" for alpha in alphas]
+    kept = _read_all(files)
+    if kept is not None:
+        return kept
+    apex = apex_position(row) if arm.picture == "apex frame" else 0
+    made = clip_pictures(load_clip(row), alphas, arm, apex)
+    _write_all(files, made)
+    return made
+
+
+def _read_all(files: Sequence[Path]) -> NDArray[np.uint8] | None:
+    """Return kept pictures, or nothing if one is missing or damaged."""
+    try:
+        return np.stack([read_image(file) for file in files])
+    except InputError:
+        return None
+
+
+def _write_all(files: Sequence[Path], pictures: NDArray[np.uint8]) -> None:
+    for file, picture in zip(files, pictures, strict=True):
+        write_image(file, picture)
+
+
+def _original_avatars(
+    rows: Sequence[Mapping[str, Any]], n_alphas: int, size: int
+) -> NDArray[np.uint8]:
+    """Return the avatars of Yang and Bhanu; their reference is made of all clips, without labels."""
+    keys = [clip_fingerprint(row) for row in rows]
+    folder = cache_root() / "pictures" / fingerprint(CODE_VERSION, "original", size, keys)
+    files = [folder / f"{place:04d}.png" for place in range(len(rows))]
+    avatars = _read_all(files)
+    if avatars is None:
+        cv2.setNumThreads(1)
+        clips = [crop_clip(load_clip(row)).frames for row in rows]
+        avatars, _ = original_emotion_avatar(clips, size=size)
+        _write_all(files, avatars)
+    return np.repeat(avatars[:, None], n_alphas, axis=1)
+
+
+def compare_arms(runs: Mapping[str, Results | pd.DataFrame], reference: str = FULL) -> pd.DataFrame:
     """Return the score of each arm with its interval, and its difference from the full method.
 
     Parameters
     ----------
     runs
-        Arm to results, on the same clips and folds.
+        Arm to results (or to their table of predictions), on the same clips and folds.
     reference
         The arm that the others are held against.
 
     Returns
     -------
     pandas.DataFrame
-        One row an arm: ``uf1, low, high``, and ``difference, difference_low, difference_high``
-        from a paired bootstrap over subjects.
+        One row an arm: ``part``; ``uf1, low, high``; ``uar``; and ``difference, difference_low,
+        difference_high`` of UF1 from a paired bootstrap over subjects.
 
     Raises
     ------
@@ -139,19 +363,96 @@ def compare_arms(runs: dict[str, Results], reference: str = "full method") -> pd
     """
     if reference not in runs:
         raise InputError(f"{reference}: was not run; run it to compare with it")
+    tables = {
+        name: run if isinstance(run, pd.DataFrame) else run.predictions
+        for name, run in runs.items()
+    }
     rows = {}
-    for name, results in runs.items():
-        score = subject_bootstrap(results.predictions, "uf1")
-        pair = paired_bootstrap(results.predictions, runs[reference].predictions, "uf1")
+    for name, table in tables.items():
+        score = subject_bootstrap(table, "uf1")
+        pair = paired_bootstrap(table, tables[reference], "uf1")
         rows[name] = {
+            "part": ARMS[name].part if name in ARMS else "",
             "uf1": score.value,
             "low": score.low,
             "high": score.high,
+            "uar": subject_bootstrap(table, "uar", resamples=1).value,
             "difference": pair.difference,
             "difference_low": pair.low,
             "difference_high": pair.high,
         }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def write_arms(
+    path: Path | str,
+    dataset: str = "smic",
+    protocol: str = "loso",
+    profile: str = "laptop",
+    *,
+    seed: int = 0,
+    n_jobs: int = 2,
+) -> None:
+    """Run every arm and keep the predictions as a reference run.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    dataset, protocol, profile, seed, n_jobs
+        See :func:`run_arm`.
+    """
+    runs = {
+        name: run_arm(name, dataset, protocol, profile, seed=seed, n_jobs=n_jobs) for name in ARMS
+    }
+    given = {"dataset": dataset, "protocol": protocol, "profile": profile, "seed": seed}
+    start = runs[FULL].start
+    write_reference(path, runs, {"data": describe(load_index(dataset)), **given, "start": start})
+
+
+def with_reference(
+    runs: Mapping[str, Results], data: str, dataset: str, protocol: str, profile: str
+) -> pd.DataFrame:
+    """Compare arms that were run here, and put those of the reference run beside them.
+
+    Parameters
+    ----------
+    runs
+        Arms that were run here, the full method among them.
+    data
+        What :func:`memaa_lib.datasets.examples.describe` says of the data.
+    dataset, protocol, profile
+        How they were run.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As :func:`compare_arms`, with the column ``run``: ``"here"`` or ``"reference"``. Each arm is
+        held against the full method of its own run; ``attrs["agreement"]`` is the share of clips
+        for which the full method says the same in both. Only what was run here if no reference run
+        of the same data, protocol and profile is kept.
+
+    Examples
+    --------
+    >>> with_reference({}, "", "smic", "loso", "laptop")
+    Traceback (most recent call last):
+        ...
+    memaa_lib.storage.InputError: full method: was not run; run it to compare with it
+    """
+    table = compare_arms(runs).assign(run="here")
+    try:
+        kept = read_reference(f"arms/{dataset}")
+    except InputError:
+        return table
+    wanted = {"data": data, "protocol": protocol, "profile": profile}
+    if any(kept.provenance[key] != value for key, value in wanted.items()):
+        return table
+    others = compare_arms(kept.runs).assign(run="reference")
+    mine, theirs = (run["prediction"] for run in (runs[FULL].predictions, kept.runs[FULL]))
+    both = pd.concat([table, others.drop(index=table.index, errors="ignore")])
+    both = both.reindex([name for name in ARMS if name in both.index])
+    both.attrs["agreement"] = float((mine.to_numpy() == theirs.to_numpy()).mean())
+    return both
 
 
 def arm_names(which: str) -> Sequence[str]:

@@ -1,10 +1,16 @@
 """Arms: each changes what its name says, and differences are paired."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from memaa_lib.arms import ARMS, QUICK, compare_arms
-from memaa_lib.avatar import AvatarSettings
+from memaa_lib import arms
+from memaa_lib.arms import ARMS, QUICK, Arm, arm_names, clip_pictures, compare_arms, make_pictures
+from memaa_lib.avatar import AvatarSettings, emotion_avatar, score_frames
+from memaa_lib.clips import Clip, write_image
+from memaa_lib.magnification import magnify
+from memaa_lib.storage import InputError
+from memaa_lib.texture import keep_frames
 
 
 class FakeResults:
@@ -16,15 +22,80 @@ class FakeResults:
         self.predictions = pd.DataFrame(rows, columns=columns)
 
 
+@pytest.fixture
+def clip(grating) -> Clip:
+    upright = grating.swapaxes(1, 2)  # a face is higher than wide
+    return Clip(np.repeat(upright[..., None], 3, axis=3), fps=100, name="grating")
+
+
 def test_quick_arms_share_the_avatars_of_the_full_method():
     assert QUICK[0] == "full method"
     assert all(ARMS[name].settings == AvatarSettings() for name in QUICK)
     assert any(arm.needs_own_avatars for arm in ARMS.values())
+    assert arm_names("quick") == QUICK
+    assert arm_names("all") == tuple(ARMS)
+    with pytest.raises(InputError, match="'quick' or 'all'"):
+        arm_names("some")
+
+
+def test_each_arm_changes_one_thing():
+    full = ARMS["full method"]
+    for arm in ARMS.values():
+        changed = [
+            arm.settings != full.settings,
+            arm.picture != full.picture,
+            (arm.train_alphas, arm.test_alpha) != (full.train_alphas, full.test_alpha),
+        ]
+        # a picture of unmagnified frames is one change, though it changes the factors too
+        assert sum(changed) == (arm.name != full.name) or arm.picture in (
+            "plain mean",
+            "original avatar",
+        )
+        assert arm.part or arm is full
 
 
 def test_the_reference_differs_from_itself_by_nothing():
-    table = compare_arms({"full method": FakeResults(0), "worse": FakeResults(9)})
+    table = compare_arms({"full method": FakeResults(0), "worse": FakeResults(9).predictions})
     assert table.loc["full method", "difference"] == 0
-    assert table.loc["full method", "uf1"] == 1
+    assert table.loc["full method", "uf1"] == table.loc["full method", "uar"] == 1
     assert table.loc["worse", "difference"] == pytest.approx(table.loc["worse", "uf1"] - 1)
     assert table.loc["worse", "difference_high"] < 0
+
+
+def test_plain_mean_is_the_mean_of_the_frames(clip):
+    pictures = clip_pictures(clip, [0.0, 5.0], ARMS["mean of the clip as it is"], apex=0)
+    assert np.array_equal(pictures[0], emotion_avatar(clip.frames))
+    assert np.array_equal(pictures[0], pictures[1])
+
+
+def test_apex_frame_is_the_magnified_one(clip):
+    pictures = clip_pictures(clip, [0.0, 10.0], ARMS["apex frame"], apex=7)
+    assert np.array_equal(pictures[0], emotion_avatar(clip.frames[7:8]))
+    magnified = magnify(clip.frames, 100, 10.0)
+    assert np.array_equal(pictures[1], emotion_avatar(magnified[7:8]))
+
+
+def test_no_registration_averages_the_kept_frames_where_they_are(clip):
+    picture = clip_pictures(clip, [10.0], ARMS["no registration"], apex=0)[0]
+    magnified = magnify(clip.frames, 100, 10.0)
+    keep = keep_frames(score_frames(magnified))
+    assert np.array_equal(picture, emotion_avatar(magnified, keep))
+
+
+@pytest.mark.parametrize("name", ["apex frame", "original avatar"])
+def test_pictures_are_kept_on_disk(tmp_path, clip, name, monkeypatch):
+    for t, frame in enumerate(clip.frames):
+        write_image(tmp_path / "c" / f"img{t + 1}.png", frame)
+    row = {"dataset": "smic", "subject": "s01", "clip": "c", "label": "negative", "onset": 1}
+    row |= {"apex": pd.NA, "apex_or_middle": 10, "offset": 20, "fps": 100.0, "n_frames": 20}
+    index = pd.DataFrame([row | {"path": str(tmp_path / "c")}])
+    first = make_pictures(index, [0.0, 5.0], ARMS[name], n_jobs=1)
+    assert first.shape == (1, 2, 224, 224, 3)
+    assert first.any()
+    monkeypatch.setattr(arms, "load_clip", lambda row: pytest.fail("made again"))
+    assert np.array_equal(make_pictures(index, [0.0, 5.0], ARMS[name], n_jobs=1), first)
+
+
+def test_an_unknown_picture_is_refused():
+    with pytest.raises(InputError, match="expected one of avatar"):
+        Arm("x", picture="portrait")

@@ -1,0 +1,29 @@
+"""The systems that the paper compares itself with (Table 3), and three more, on the same folds.
+
+Each has one function from a clip to a vector of features and one classifier with ``fit(features,
+labels)`` and ``predict(features)``; :mod:`memaa_lib.protocol` runs them as it runs the paper's
+method. All of it is written from the descriptions.
+"""
+
+from memaa_lib.baselines.faces import FaceClip, apex_position, searched_apex, spotted_apex
+from memaa_lib.baselines.systems import (
+    SYSTEM_PROFILES,
+    SYSTEMS,
+    System,
+    cost_per_clip,
+    make_features,
+    system_named,
+)
+
+__all__ = [
+    "SYSTEMS",
+    "SYSTEM_PROFILES",
+    "FaceClip",
+    "System",
+    "apex_position",
+    "cost_per_clip",
+    "make_features",
+    "searched_apex",
+    "spotted_apex",
+    "system_named",
+]

@@ -1,0 +1,91 @@
+"""Bi-WOOF: orientations of optical flow, weighted twice (Liong et al. 2018).
+
+From the onset to the apex the flow says how the skin moves. Its orientations are counted in 5 x 5
+blocks, each pixel with the length of its flow (the local weight); each block's histogram is then
+multiplied by the optical strain in it (the global weight).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memaa_lib.baselines.faces import FaceClip
+from memaa_lib.baselines.flow import onset_to_apex, optical_strain
+from memaa_lib.storage import InputError
+
+BLOCKS = 5
+BINS = 8
+
+
+def bi_woof(
+    flow: NDArray[np.floating], blocks: int = BLOCKS, bins: int = BINS
+) -> NDArray[np.float32]:
+    """Return the Bi-WOOF features of a flow.
+
+    Parameters
+    ----------
+    flow
+        ``(H, W, 2)``, px.
+    blocks
+        Blocks along each side; a remainder is left out.
+    bins
+        Orientations, evenly from -180 to 180 degrees.
+
+    Returns
+    -------
+    ndarray
+        ``float32`` ``(blocks * blocks * bins,)`` of length 1; zeros where nothing moves.
+
+    Raises
+    ------
+    InputError
+        If the flow is too small for the blocks.
+
+    Notes
+    -----
+    The authors' blocks overlap by one or two pixels; these do not.
+
+    Examples
+    --------
+    >>> bi_woof(np.random.default_rng(0).normal(size=(20, 20, 2))).shape
+    (200,)
+    """
+    height, width = flow.shape[0] // blocks, flow.shape[1] // blocks
+    if min(height, width) < 1:
+        raise InputError(
+            f"a flow of {flow.shape[:2]} px is too small for {blocks} x {blocks} blocks"
+        )
+    length = np.hypot(flow[..., 0], flow[..., 1])
+    degrees = np.rad2deg(np.arctan2(flow[..., 1], flow[..., 0]))
+    places = np.minimum(((degrees + 180) * (bins / 360)).astype(np.intp), bins - 1)
+    strain = optical_strain(flow)
+    features = np.zeros((blocks, blocks, bins))
+    for row, column in np.ndindex(blocks, blocks):
+        part = np.s_[row * height : (row + 1) * height, column * width : (column + 1) * width]
+        counts = np.bincount(places[part].ravel(), length[part].ravel(), bins)
+        if counts.sum() > 0:
+            features[row, column] = counts / counts.sum() * strain[part].mean()
+    norm = np.linalg.norm(features)
+    return np.asarray(features.ravel() / (norm if norm > 0 else 1.0), np.float32)
+
+
+def clip_features(clip: FaceClip) -> NDArray[np.float32]:
+    """Return the features of a clip, see :func:`bi_woof`.
+
+    Parameters
+    ----------
+    clip
+        The clip.
+
+    Returns
+    -------
+    ndarray
+        ``float32`` ``(200,)``.
+
+    Examples
+    --------
+    >>> clip_features(FaceClip(load_index("smic").iloc[0])).shape  # doctest: +SKIP
+    (200,)
+    """
+    return bi_woof(onset_to_apex(clip))

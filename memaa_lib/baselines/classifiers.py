@@ -1,0 +1,247 @@
+"""What decides: a linear support vector machine, or one of the two small networks.
+
+Both have the same two methods, ``fit(features, labels)`` and ``predict(features)``, and a digest of
+what they have learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.svm import SVC
+
+from memaa_lib.baselines.flow_images import SIDE
+from memaa_lib.network import one_thread, weights_digest
+from memaa_lib.storage import InputError, fingerprint
+
+PENALTY = 10_000.0  # C of the support vector machines, from the challenge organizers' group
+
+
+class Classifier(Protocol):
+    """Anything that learns from features of clips."""
+
+    def fit(self, features: NDArray[np.floating], labels: NDArray[np.int64]) -> None:
+        """Learn.
+
+        Parameters
+        ----------
+        features
+            ``(N, D)``.
+        labels
+            ``(N,)`` codes.
+        """
+
+    def predict(self, features: NDArray[np.floating]) -> NDArray[np.int64]:
+        """Return a code for every row.
+
+        Parameters
+        ----------
+        features
+            ``(N, D)``.
+
+        Returns
+        -------
+        ndarray
+            ``int64`` ``(N,)``.
+        """
+
+    @property
+    def digest(self) -> str:
+        """Sixteen digits that change with anything that was learned."""
+
+
+class LinearMachine:
+    """Linear support vector machine, one against one.
+
+    Parameters
+    ----------
+    penalty
+        C. At 10,000 hardly any training clip may be on the wrong side.
+
+    Examples
+    --------
+    >>> machine = LinearMachine()
+    >>> machine.fit(np.eye(3), np.array([0, 1, 2]))
+    >>> machine.predict(np.eye(3)[::-1])
+    array([2, 1, 0])
+    """
+
+    def __init__(self, penalty: float = PENALTY) -> None:
+        self.machine = SVC(kernel="linear", C=penalty)
+
+    def fit(self, features: NDArray[np.floating], labels: NDArray[np.int64]) -> None:
+        """Learn.
+
+        Parameters
+        ----------
+        features
+            ``(N, D)``.
+        labels
+            ``(N,)`` codes.
+        """
+        _check(features, labels)
+        self.machine.fit(np.asarray(features, np.float64), labels)
+
+    def predict(self, features: NDArray[np.floating]) -> NDArray[np.int64]:
+        """Return a code for every row.
+
+        Parameters
+        ----------
+        features
+            ``(N, D)``.
+
+        Returns
+        -------
+        ndarray
+            ``int64`` ``(N,)``.
+        """
+        return np.asarray(self.machine.predict(np.asarray(features, np.float64)), np.int64)
+
+    @property
+    def digest(self) -> str:
+        """Sixteen digits that change with anything that was learned."""
+        return fingerprint(self.machine.coef_, self.machine.intercept_)
+
+
+@dataclass(frozen=True)
+class NetSettings:
+    """How a small network is trained: Adam, cross-entropy, no validation, no early stopping.
+
+    Parameters
+    ----------
+    epochs
+        Passes over the training clips.
+    learning_rate
+        Of Adam.
+    batch_size
+        Clips a step.
+
+    Examples
+    --------
+    >>> NetSettings(500, 5e-5, 256).epochs
+    500
+    """
+
+    epochs: int
+    learning_rate: float
+    batch_size: int
+
+
+class SmallNet:
+    """A small network over flow images, on one thread.
+
+    Parameters
+    ----------
+    network
+        Makes the untrained network.
+    settings
+        How to train it.
+    seed
+        Of weights, order and dropout. The same seed gives the same bytes.
+
+    Examples
+    --------
+    >>> from memaa_lib.baselines.ststnet import STSTNet
+    >>> net = SmallNet(STSTNet, NetSettings(2, 1e-3, 4))
+    >>> features = np.random.default_rng(0).normal(size=(6, 2352))
+    >>> net.fit(features, np.array([0, 1, 2, 0, 1, 2]))
+    >>> net.predict(features).shape
+    (6,)
+    """
+
+    def __init__(
+        self, network: Callable[[], torch.nn.Module], settings: NetSettings, seed: int = 0
+    ) -> None:
+        self.make, self.settings, self.seed = network, settings, seed
+        self.network: torch.nn.Module | None = None
+        self.scale = np.ones((1, 3, 1, 1), np.float32)
+
+    def fit(self, features: NDArray[np.floating], labels: NDArray[np.int64]) -> None:
+        """Learn.
+
+        Parameters
+        ----------
+        features
+            ``(N, 2352)``, u, v and strain; each is divided by its spread over the training clips.
+        labels
+            ``(N,)`` codes.
+        """
+        _check(features, labels)
+        images = _as_images(features)
+        spread = images.std(axis=(0, 2, 3), keepdims=True)
+        self.scale = np.maximum(spread, 1e-6)
+        inputs, target = torch.from_numpy(images / self.scale), torch.from_numpy(labels)
+        with one_thread(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            self.network = self.make()
+            optimizer = torch.optim.Adam(
+                self.network.parameters(), lr=self.settings.learning_rate, fused=True
+            )
+            self.network.train()
+            for _ in range(self.settings.epochs):
+                order = torch.randperm(len(inputs))
+                for chosen in _batches(order, self.settings.batch_size):
+                    optimizer.zero_grad()
+                    scores = self.network(inputs[chosen])
+                    loss: Any = torch.nn.functional.cross_entropy(scores, target[chosen])
+                    loss.backward()
+                    optimizer.step()
+            self.network.eval()
+
+    def predict(self, features: NDArray[np.floating]) -> NDArray[np.int64]:
+        """Return a code for every row.
+
+        Parameters
+        ----------
+        features
+            ``(N, 2352)``.
+
+        Returns
+        -------
+        ndarray
+            ``int64`` ``(N,)``.
+
+        Raises
+        ------
+        InputError
+            If nothing was learned yet.
+        """
+        if self.network is None:
+            raise InputError("the network has not been trained; call fit first")
+        with one_thread(), torch.inference_mode():
+            scores = self.network(torch.from_numpy(_as_images(features) / self.scale))
+        return np.asarray(scores.argmax(dim=1).numpy(), np.int64)
+
+    @property
+    def digest(self) -> str:
+        """Sixteen digits that change with anything that was learned."""
+        return "" if self.network is None else weights_digest(self.network.state_dict())
+
+
+def _batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
+    """Cut an order into batches; a last one of a single clip has no statistics and is left out."""
+    return [part for part in torch.split(order, size) if len(part) > 1]
+
+
+def _as_images(features: NDArray[np.floating]) -> NDArray[np.float32]:
+    features = np.asarray(features, np.float32)
+    if features.ndim != 2 or features.shape[1] != 3 * SIDE * SIDE:
+        raise InputError(f"features of {features.shape}; expected (N, {3 * SIDE * SIDE})")
+    return features.reshape(-1, 3, SIDE, SIDE)
+
+
+def _check(features: NDArray[np.floating], labels: NDArray[np.int64]) -> None:
+    """Refuse features that no classifier can learn from."""
+    if features.ndim != 2 or len(features) != len(labels):
+        raise InputError(
+            f"features of {features.shape} and {len(labels)} labels; expected one row a clip"
+        )
+    if len(np.unique(labels)) < 2:
+        raise InputError("the training clips hold a single class; expected at least two")
+    if not np.isfinite(features).all():
+        raise InputError("features hold values that are not finite; make them again")

@@ -1,0 +1,57 @@
+"""The input of the two small networks: flow and strain from onset to apex as a tiny image."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from memaa_lib.baselines.faces import FaceClip
+from memaa_lib.baselines.flow import onset_to_apex, optical_strain
+
+SIDE = 28  # px
+
+
+def flow_image(flow: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Shrink a flow and its strain.
+
+    Parameters
+    ----------
+    flow
+        ``(H, W, 2)``, px.
+
+    Returns
+    -------
+    ndarray
+        ``float32`` ``(3, 28, 28)``: u, v and strain, px. Strain is worked out at full size first.
+
+    Examples
+    --------
+    >>> flow_image(np.ones((56, 56, 2)))[:, 5, 5].tolist()
+    [1.0, 1.0, 0.0]
+    """
+    flow = np.asarray(flow, np.float32)
+    layers = np.dstack([flow, optical_strain(flow)])
+    small = cv2.resize(layers, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(small.transpose(2, 0, 1), np.float32)
+
+
+def clip_features(clip: FaceClip) -> NDArray[np.float32]:
+    """Return the network input of a clip, see :func:`flow_image`.
+
+    Parameters
+    ----------
+    clip
+        The clip.
+
+    Returns
+    -------
+    ndarray
+        ``float32`` ``(2352,)``.
+
+    Examples
+    --------
+    >>> clip_features(FaceClip(load_index("smic").iloc[0])).shape  # doctest: +SKIP
+    (2352,)
+    """
+    return flow_image(onset_to_apex(clip)).ravel()

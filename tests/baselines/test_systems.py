@@ -1,0 +1,106 @@
+"""All systems through one interface: kept features, folds, resuming, the log."""
+
+import numpy as np
+import pytest
+
+from memaa_lib.baselines import SYSTEMS, cost_per_clip, make_features
+from memaa_lib.metrics import read_megc_log, write_megc_log
+from memaa_lib.protocol import evaluate_method, leave_one_subject_out
+from memaa_lib.storage import InputError
+
+LENGTHS = {
+    "lbp_top": 1200, "bi_woof": 200, "off_apexnet": 2352, "ststnet": 2352, "hog3d": 800,
+    "apex": 1475,
+}  # fmt: skip
+SUMMED = {"lbp_top": 75, "apex": 25}
+
+
+@pytest.fixture
+def features(index, tmp_path):
+    return make_features(index, list(SYSTEMS), n_jobs=1, cache=tmp_path / "kept")
+
+
+def test_every_system_has_features_of_its_length(index, features):
+    assert {name: part.shape for name, part in features.items()} == {
+        name: (len(index), length) for name, length in LENGTHS.items()
+    }
+    for name, total in SUMMED.items():
+        assert np.allclose(features[name].sum(axis=1), total, atol=1e-2)
+    assert np.array_equal(features["off_apexnet"], features["ststnet"])
+
+
+def test_features_are_read_from_disk_and_made_again_if_damaged(
+    index, features, tmp_path, monkeypatch
+):
+    folder = tmp_path / "kept"
+    damaged = sorted((folder / "bi_woof").iterdir())[0]
+    damaged.write_bytes(b"not an array")
+    calls = []
+    monkeypatch.setattr(
+        "memaa_lib.baselines.bi_woof.bi_woof", lambda flow: calls.append(1) or np.zeros(200)
+    )
+    again = make_features(index, ["bi_woof", "lbp_top"], n_jobs=1, cache=folder)
+    assert len(calls) == 1
+    assert np.array_equal(again["lbp_top"], features["lbp_top"])
+
+
+def test_a_clip_that_cannot_be_read_is_named(index, tmp_path):
+    broken = index.copy()
+    broken["offset"] = 0
+    with pytest.raises(InputError, match="clip0"):
+        make_features(broken, ["bi_woof"], n_jobs=1, cache=tmp_path / "kept")
+
+
+@pytest.mark.parametrize("method", ["lbp_top", "bi_woof"])
+def test_runs_resume_and_do_not_depend_on_processes(index, features, tmp_path, method):
+    folds = leave_one_subject_out(index)
+    out = tmp_path / "folds"
+    one = evaluate_method(features[method], index, folds, method, out=out, n_jobs=1)
+    assert one.complete
+    assert len(list(out.iterdir())) == 3
+    kept = sorted(out.iterdir())
+    before = kept[1].stat().st_mtime_ns
+    kept[0].unlink()
+    two = evaluate_method(features[method], index, folds, method, out=out, n_jobs=2)
+    assert two.digest == one.digest
+    assert kept[1].stat().st_mtime_ns == before
+    log = tmp_path / "log.txt"
+    write_megc_log(one.predictions, log)
+    assert read_megc_log(log)["prediction"].tolist() == one.predictions["prediction"].tolist()
+
+
+def test_labels_of_the_test_clips_do_not_matter(index, features, tmp_path):
+    fold = leave_one_subject_out(index)[:1]
+    changed = index.copy()
+    changed.loc[fold[0].test, "label"] = "negative"
+    runs = [
+        evaluate_method(features["bi_woof"], data, fold, "bi_woof", out=tmp_path / str(i), n_jobs=1)
+        for i, data in enumerate((index, changed))
+    ]
+    assert runs[0].folds["weights_digest"].tolist() == runs[1].folds["weights_digest"].tolist()
+    assert runs[0].predictions["prediction"].tolist() == runs[1].predictions["prediction"].tolist()
+
+
+def test_a_motion_that_goes_with_the_class_is_learned(index, features, tmp_path):
+    folds = leave_one_subject_out(index)
+    results = evaluate_method(features["bi_woof"], index, folds, "bi_woof", out=tmp_path, n_jobs=1)
+    assert results.scores(None).loc["all", "uar"] > 0.6
+    assert results.profile.name == "bi_woof, laptop"
+
+
+def test_wrong_input_is_named(index, features):
+    folds = leave_one_subject_out(index)
+    with pytest.raises(InputError, match="no such method"):
+        evaluate_method(features["apex"], index, folds, "eulerian")
+    with pytest.raises(InputError, match="unknown profile"):
+        evaluate_method(features["apex"], index, folds, "apex", "huge")
+    with pytest.raises(InputError, match="one row for 9 clips"):
+        evaluate_method(features["apex"][:4], index, folds, "apex")
+    with pytest.raises(InputError, match="no clip"):
+        make_features(index.iloc[:0], ["apex"])
+
+
+def test_cost_says_what_is_read(index):
+    table = cost_per_clip(index.head(2), ["bi_woof", "lbp_top"])
+    assert table["frames"].to_dict() == {"bi_woof": "two", "lbp_top": "all"}
+    assert (table["ms"] >= 0).all()

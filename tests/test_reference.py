@@ -1,0 +1,102 @@
+"""Reference runs: what is written is read back, and nothing else passes."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from memaa_lib.comparison import OURS, REMARKS, printed_scores, score_table
+from memaa_lib.metrics import COLUMNS, uar, uf1
+from memaa_lib.paper import DATASET_TITLES, table
+from memaa_lib.reference import read_reference, results_folder, write_reference
+from memaa_lib.storage import InputError
+
+KEPT = sorted(path for kind in ("arms", "systems") for path in (results_folder() / kind).glob("*"))
+
+
+def predictions(shift: int = 0) -> pd.DataFrame:
+    sets = ("smic", "casme2", "samm")
+    rows = [
+        (sets[i % 3], f"s{i % 5}", f"c{i}", i % 2, (i + shift * (i % 4)) % 3) for i in range(30)
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+@pytest.fixture
+def kept(tmp_path):
+    path = tmp_path / "run.json"
+    cost = pd.DataFrame({"method": ["a"], "ms": [1.23456789]})
+    write_reference(
+        path, {"one": predictions(), "two": predictions(1)}, {"seed": 3}, {"cost": cost}
+    )
+    return path
+
+
+def test_predictions_come_back(kept):
+    reference = read_reference(kept)
+    assert list(reference.runs) == ["one", "two"]
+    for name, shift in (("one", 0), ("two", 1)):
+        wanted = predictions(shift)
+        found = reference.runs[name]
+        assert found["clip"].tolist() == wanted["clip"].tolist()
+        assert uf1(found["label"], found["prediction"]) == uf1(
+            wanted["label"], wanted["prediction"]
+        )
+    assert reference.provenance["seed"] == 3
+    assert {"memaa", "digest"} <= set(reference.provenance)
+    assert reference.tables["cost"].loc[0, "ms"] == 1.23457
+
+
+def test_a_file_changed_by_hand_is_refused(kept):
+    content = json.loads(kept.read_text("utf-8"))
+    text = content["runs"]["one"]["predictions"]
+    content["runs"]["one"]["predictions"] = text[::-1]
+    kept.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(InputError, match="changed since it was made"):
+        read_reference(kept)
+    kept.write_text("{", "utf-8")
+    with pytest.raises(InputError, match="damaged"):
+        read_reference(kept)
+    kept.write_text("{}", "utf-8")
+    with pytest.raises(InputError, match="no reference run of predictions"):
+        read_reference(kept)
+    with pytest.raises(InputError, match="no such reference run"):
+        read_reference("arms/nothing")
+
+
+def test_runs_of_other_clips_are_not_mixed(tmp_path):
+    with pytest.raises(InputError, match="different clips"):
+        write_reference(tmp_path / "a.json", {"a": predictions(), "b": predictions()[:9]}, {})
+    with pytest.raises(InputError, match="at least one"):
+        write_reference(tmp_path / "a.json", {}, {})
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_committed_runs_can_be_read_and_say_what_they_are(path):
+    reference = read_reference(path)
+    assert reference.runs
+    assert {"data", "dataset", "protocol", "profile", "seed", "memaa"} <= set(reference.provenance)
+    assert path.stat().st_size < 100_000
+
+
+def test_score_table_scores_each_part():
+    runs = {OURS: predictions(), "other": predictions(1)}
+    scored = score_table(runs)
+    for name, part in predictions(1).groupby("dataset"):
+        title = DATASET_TITLES[name]
+        assert scored.loc["other", (title, "UF1")] == uf1(part["label"], part["prediction"])
+        assert scored.loc["other", (title, "UAR")] == uar(part["label"], part["prediction"])
+    combined = scored["Combined"]
+    assert (combined["low"] <= combined["UF1"]).all()
+    assert (combined["UF1"] <= combined["high"]).all()
+
+
+def test_printed_scores_are_those_of_table_3_with_every_remark():
+    printed = printed_scores()
+    for title in table(3).index:
+        for part in DATASET_TITLES.values():
+            value = table(3).loc[title, (part, "UF1")]
+            assert printed.loc[(title, part), "paper"] == pytest.approx(value, nan_ok=True)
+    assert sum(printed["remark"] != "") == len(REMARKS)
+    assert printed.loc[("STSTNet", "Combined"), "published"] == 0.7353
+    assert printed.loc[("Our Approach", "Combined"), "source"] == ""
