@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from memaa_lib import __version__
 from memaa_lib.storage import cache_root
@@ -67,6 +68,97 @@ def processor() -> str:
     except OSError:
         names = []
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def cpu_features() -> str:
+    """Return the processor's vector instructions that NumPy uses.
+
+    Returns
+    -------
+    str
+        E.g. ``SSE42 AVX2``; they can change the last digits of a result.
+
+    Examples
+    --------
+    >>> isinstance(cpu_features(), str)
+    True
+    """
+    import contextlib
+    import io
+
+    import numpy as np
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        found: Any = np.show_config(mode="dicts")
+    extensions = (found or {}).get("SIMD Extensions", {})
+    return " ".join([*extensions.get("baseline", []), *extensions.get("found", [])]) or "unknown"
+
+
+def thread_counts() -> dict[str, int]:
+    """Return how many threads each library would use in this process.
+
+    Returns
+    -------
+    dict
+        Library to number of threads.
+
+    Examples
+    --------
+    >>> "OpenCV" in thread_counts()
+    True
+    """
+    import cv2
+
+    counts = {"OpenCV": int(cv2.getNumThreads())}
+    try:
+        import torch
+
+        counts["PyTorch"] = torch.get_num_threads()
+    except ImportError:
+        pass
+    try:
+        import threadpoolctl
+    except ImportError:
+        return counts
+    for pool in threadpoolctl.threadpool_info():
+        counts[str(pool["internal_api"])] = int(pool["num_threads"])
+    return counts
+
+
+def data_root(dataset: str) -> tuple[str, str | None]:
+    """Say which data a set's pages would show at present.
+
+    Parameters
+    ----------
+    dataset
+        ``"smic"``, ``"casme2"`` or ``"samm"``.
+
+    Returns
+    -------
+    text : str
+    problem : str or None
+        If what is configured cannot be used.
+
+    Examples
+    --------
+    >>> data_root("smic")
+    ('the synthetic twin (no root is set)', None)
+    """
+    from memaa_lib.datasets.examples import publishable
+    from memaa_lib.datasets.roots import configured_root
+    from memaa_lib.storage import InputError
+    from memaa_lib.synthetic.truth import find_truth_folder
+
+    try:
+        root = configured_root(dataset)
+        if root is None:
+            return "the synthetic twin (no root is set)", None
+        if find_truth_folder(root):
+            return f"{root} (a synthetic twin)", None
+        shown = ", ".join(sorted(publishable(dataset))) or "nobody's"
+        return f"{root} (real data; faces that may be published: {shown})", None
+    except InputError as error:
+        return "cannot be used", str(error)
 
 
 def versions() -> dict[str, str]:
@@ -131,6 +223,7 @@ def examine() -> tuple[list[tuple[str, str]], list[str]]:
         ("memaa", f"{__version__} ({commit()})"),
         ("Python", f"{platform.python_version()} on {platform.platform()}"),
         ("processor", f"{processor()}, {os.cpu_count()} cores"),
+        ("vector instructions", cpu_features()),
         (
             "threads a process",
             os.environ.get("OMP_NUM_THREADS", "not set: OMP_NUM_THREADS=1 is best"),
@@ -143,8 +236,15 @@ def examine() -> tuple[list[tuple[str, str]], list[str]]:
         if wanted and version.split("+")[0] != wanted:
             problems.append(f"{name} is {version}, tested with {wanted}: run make venv")
     rows.append(("GPU", gpu()))
+    counts = ", ".join(f"{name} {count}" for name, count in thread_counts().items())
+    rows.append(("threads now", counts))
     folder = cache_root()
     rows.append(("cache", f"{folder} ({folder_size(folder) / 1e9:.2f} GB)"))
+    for part in sorted(path for path in folder.glob("*") if path.is_dir()):
+        rows.append((f"  {part.name}", f"{folder_size(part) / 1e9:.2f} GB"))
+    writable = next(p for p in [folder, *folder.parents] if p.exists())
+    if not os.access(writable, os.W_OK):
+        problems.append(f"{writable} cannot be written: set MEMAA_CACHE to a folder that can")
     free = shutil.disk_usage(next(p for p in [folder, *folder.parents] if p.exists())).free / 1e9
     rows.append(("free disk", f"{free:.0f} GB"))
     if free < FREE_GB:
@@ -152,10 +252,10 @@ def examine() -> tuple[list[tuple[str, str]], list[str]]:
             f"{free:.1f} GB free for the cache, {FREE_GB:.0f} GB needed: set MEMAA_CACHE"
         )
     for dataset in ("smic", "casme2", "samm"):
-        root = os.environ.get(f"MEMAA_{dataset.upper()}_ROOT")
-        rows.append((f"{dataset} root", root or "none in the environment (memaa.toml or the twin)"))
-        if root and not Path(root).is_dir():
-            problems.append(f"MEMAA_{dataset.upper()}_ROOT names {root}, which is no folder")
+        text, problem = data_root(dataset)
+        rows.append((f"{dataset} data", text))
+        if problem:
+            problems.append(problem)
     return rows, problems
 
 

@@ -16,12 +16,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from memaa_lib.storage import InputError
 
 DATASETS = ("smic", "casme2", "samm")
 LABELS = ("negative", "positive", "surprise")
+MAX_BYTES = 1_000_000  # of a manifest
+MAX_DEPTH = 50
 HoleKind = Literal["missing clip", "missing frames", "apex out of range", "extra clip"]
 
 
@@ -40,7 +50,16 @@ def _compiles(value: str) -> str:
     return value
 
 
+def _stays_inside(value: str) -> str:
+    """Refuse a folder or file name that leads out of the data set's folder."""
+    parts = re.split(r"[/\\]", value)
+    if ".." in parts or value.startswith(("/", "\\", "~")) or re.match("[A-Za-z]:", value):
+        raise ValueError(f"{value!r} leads out of the data set's folder")
+    return value
+
+
 Pattern = Annotated[str, BeforeValidator(_compiles)]
+Inside = Annotated[str, AfterValidator(_stays_inside)]
 
 
 class Access(_Facts):
@@ -64,10 +83,10 @@ class Naming(_Facts):
 
     subject: Pattern
     subject_id: str
-    subject_folder: str
+    subject_folder: Inside
     clip: Pattern
     clip_id: str
-    clip_folder: str
+    clip_folder: Inside
     label_infix: dict[str, str] = {}
     label_folders: bool = False
 
@@ -75,15 +94,15 @@ class Naming(_Facts):
 class Variant(_Facts):
     """One released form of the frames."""
 
-    folder: str
-    frame: str
+    folder: Inside
+    frame: Inside
     frame_pattern: Pattern
     size: tuple[int, int]
     size_is_exact: bool
     colour: bool
     camera: str
-    clip_folder: str | None = None
-    subject_folder: str | None = None
+    clip_folder: Inside | None = None
+    subject_folder: Inside | None = None
     note: str = ""
 
 
@@ -91,7 +110,7 @@ class Coding(_Facts):
     """One edition of an annotation file."""
 
     files: tuple[str, ...]
-    written_as: str
+    written_as: Inside
     header: tuple[str | None, ...]
     required_columns: tuple[str, ...] = ()
     note: str = ""
@@ -341,6 +360,24 @@ def manifests_folder() -> Path:
     return folder
 
 
+def dataset_names() -> tuple[str, ...]:
+    """Name every data set that has a manifest: the paper's, the further identities, and your own.
+
+    Returns
+    -------
+    tuple of str
+        A file ``data_manifests/mine.yaml`` makes ``"mine"`` one of them.
+
+    Examples
+    --------
+    >>> dataset_names()
+    ('smic', 'casme2', 'samm', 'further')
+    """
+    found = sorted(path.stem for path in manifests_folder().glob("*.yaml"))
+    known = (*DATASETS, "further")
+    return (*known, *(name for name in found if name not in (*known, "composite")))
+
+
 def load_manifest(dataset: str) -> DatasetManifest:
     """Read the facts about one data set.
 
@@ -348,7 +385,7 @@ def load_manifest(dataset: str) -> DatasetManifest:
     ----------
     dataset
         ``"smic"``, ``"casme2"``, ``"samm"``, or ``"further"`` (synthetic identities for
-        pre-training).
+        pre-training), or the name of another manifest.
 
     Returns
     -------
@@ -364,7 +401,7 @@ def load_manifest(dataset: str) -> DatasetManifest:
     >>> load_manifest("smic").counts.clips
     164
     """
-    known = (*DATASETS, "further")
+    known = dataset_names()
     if dataset not in known:
         raise InputError(f"{dataset!r} is no data set; expected one of {', '.join(known)}")
     return _read_dataset(manifests_folder() / f"{dataset}.yaml")
@@ -425,10 +462,17 @@ def read_manifest(path: Path | str, model: type[AnyManifest]) -> AnyManifest:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such manifest; expected a YAML file of facts")
+    if path.stat().st_size > MAX_BYTES:
+        raise InputError(f"{path}: {path.stat().st_size:,} bytes, expected at most {MAX_BYTES:,}")
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not readable as YAML ({str(error).splitlines()[0]})") from None
+        text = path.read_text(encoding="utf-8")
+        _refuse_bombs(path, text)
+        content: Any = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path}: not readable as YAML ({reason})") from None
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -438,6 +482,20 @@ def read_manifest(path: Path | str, model: type[AnyManifest]) -> AnyManifest:
             f"{path}: {key}: {first['msg']} ({error.error_count()} problem(s) in all); "
             "mend the file"
         ) from None
+
+
+def _refuse_bombs(path: Path, text: str) -> None:
+    """Refuse what makes a small YAML file large: aliases of aliases, and nesting without end."""
+    depth = 0
+    for token in yaml.scan(text):
+        if isinstance(token, yaml.AliasToken):
+            raise InputError(f"{path}: YAML aliases (*name) are not read; write the entry out")
+        kind = type(token).__name__
+        depth += ("Start" in kind and "Stream" not in kind and "Document" not in kind) - (
+            kind in ("BlockEndToken", "FlowSequenceEndToken", "FlowMappingEndToken")
+        )
+        if depth > MAX_DEPTH:
+            raise InputError(f"{path}: not readable as YAML (nested more than {MAX_DEPTH} deep)")
 
 
 def _fill(pattern: str, template: str, text: object) -> str | None:

@@ -9,6 +9,8 @@ A *predictions table* is a ``pandas.DataFrame`` with one row a clip and the colu
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -639,12 +641,24 @@ def read_predictions(path: Path | str) -> pd.DataFrame:
     """
     path = _existing(path)
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except pd.errors.EmptyDataError as error:
-        raise InputError(f"{path}: the file is empty; expected {','.join(COLUMNS)}") from error
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8-sig")
+        if "\0" in text:
+            raise csv.Error("NUL")
+        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a CSV file with {','.join(COLUMNS)}") from error
-    return check_predictions(table, str(path))
+    rows = [line for line in lines if line]
+    if not rows:
+        raise InputError(f"{path}: the file is empty; expected {','.join(COLUMNS)}")
+    if len(set(rows[0])) < len(rows[0]):
+        raise InputError(f"{path}: the header names a column twice; expected {','.join(COLUMNS)}")
+    # pandas would take a field too many for an index, and move all columns by one
+    for number, line in enumerate(lines, start=1):
+        if line and len(line) != len(rows[0]):
+            raise InputError(
+                f"{path}, row {number}: {len(line)} fields, but the header has {len(rows[0])}"
+            )
+    return check_predictions(pd.DataFrame(rows[1:], columns=rows[0], dtype=str), str(path))
 
 
 def write_megc_log(predictions: pd.DataFrame, path: Path | str) -> None:

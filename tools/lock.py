@@ -1,8 +1,10 @@
-"""Resolve the versions in pyproject.toml and write requirements.lock and environment.yml.
+"""Resolve the versions in pyproject.toml: requirements.lock, requirements.hashes, environment.yml.
 
 ``make lock`` runs this. requirements.lock pins every package of every extra, also the ones that only
-others ask for; ``make`` hands it to pip as constraints, so a package is installed only where its
-platform wants it. environment.yml repeats the direct dependencies for conda and Binder.
+others ask for. requirements.hashes holds the same versions with the sha256 of every file that the
+package index has of them, for Linux, macOS and Windows and each Python from 3.11 on: ``pip install
+--require-hashes`` then installs those files or none. environment.yml repeats the direct dependencies
+for conda and Binder.
 """
 
 from __future__ import annotations
@@ -10,11 +12,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = "book,test,cluster,bench"
+UV = "uv==0.13.9"  # resolves for all platforms at once and asks the index for hashes
+OLDEST_PYTHON = "3.11.5"  # that all packages take
 # conda-forge has CPU builds of these, which PyPI has not; the values are conda-forge's names
 FROM_CONDA = {"torch": "pytorch-cpu", "torchvision": "torchvision"}
 
@@ -56,14 +61,37 @@ def environment(pins: dict[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def hashed(pins: dict[str, str]) -> str:
+    """Return the pins with markers and hashes, as uv finds them for all platforms."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "install", "--target", folder / "uv", UV], check=True)
+        project = (ROOT / "pyproject.toml").read_text("utf-8")
+        project = project.replace('">=3.11,', f'">={OLDEST_PYTHON},')
+        (folder / "pyproject.toml").write_text(project, "utf-8")
+        lines = "".join(f"{name}=={version}\n" for name, version in pins.items())
+        (folder / "pins.txt").write_text(lines, "utf-8")
+        command = [folder / "uv" / "bin" / "uv", "pip", "compile", "pyproject.toml"]
+        command += ["--all-extras", "--generate-hashes", "--universal", "--no-header"]
+        command += ["--no-annotate", "--python-version", OLDEST_PYTHON, "--constraint", "pins.txt"]
+        command += ["--no-emit-package", "memaa-companion", "--quiet"]
+        done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout
+
+
 def main() -> None:
-    """Write both files."""
+    """Write the three files."""
     pins = resolve()
     head = "# Written by `make lock` from pyproject.toml; every package of every extra. Used as constraints.\n"
     body = "".join(f"{name}=={version}\n" for name, version in pins.items())
     (ROOT / "requirements.lock").write_text(head + body, "utf-8")
     (ROOT / "environment.yml").write_text(environment(pins), "utf-8")
-    print(f"requirements.lock: {len(pins)} packages; environment.yml written")
+    head = (
+        "# Written by `make lock`: requirements.lock with platforms and the hashes of the files.\n"
+    )
+    (ROOT / "requirements.hashes").write_text(head + hashed(pins), "utf-8")
+    print(f"requirements.lock: {len(pins)} packages; requirements.hashes, environment.yml written")
 
 
 if __name__ == "__main__":

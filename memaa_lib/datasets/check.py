@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from memaa_lib.clips import read_image
+from memaa_lib.clips import cut_short, read_image
 from memaa_lib.datasets.composite import exclusion, rule_exclusion
 from memaa_lib.datasets.index import read_release
 from memaa_lib.datasets.layout import FolderScan, image_header
@@ -388,19 +388,13 @@ def _from_header(file: str) -> tuple[tuple[int, int], str] | str:
 
 
 def _cut_short(file: str) -> str:
-    """Say why a JPEG, BMP or PNG file is not whole, from its ends; empty if it is."""
+    """Say why an image file is not whole, from its ends; empty if it is."""
     size = os.path.getsize(file)
     with open(file, "rb") as stream:
         head = stream.read(6)
-        stream.seek(max(size - _TAIL_BYTES, 0))  # some writers add bytes after the end mark
+        stream.seek(max(size - _TAIL_BYTES, 0))
         tail = stream.read()
-    if head[:2] == b"\xff\xd8" and b"\xff\xd9" not in tail:
-        return "the JPEG file is cut short"
-    if head[:2] == b"BM" and int.from_bytes(head[2:6], "little") > size:
-        return "the BMP file is cut short"
-    if head[:4] == b"\x89PNG" and b"IEND" not in tail:
-        return "the PNG file is cut short"
-    return ""
+    return cut_short(head + tail, size)
 
 
 def _sort_out(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,14 @@ import pandas as pd
 
 from memaa_lib.clips import Clip
 from memaa_lib.datasets.index import load_clip, load_index, load_truth
-from memaa_lib.manifests import load_manifest
+from memaa_lib.manifests import dataset_names, load_manifest
 from memaa_lib.paper import CLASSES, DATASET_TITLES
 from memaa_lib.storage import InputError
 from memaa_lib.synthetic.release import ensure_twin
 from memaa_lib.synthetic.truth import read_truth
 
 logger = logging.getLogger(__name__)
+ALLOWED = "MEMAA_ALLOW_SUBJECTS"  # dataset/subject, separated by commas
 
 
 def describe(index: pd.DataFrame) -> str:
@@ -74,15 +76,52 @@ def may_be_shown(row: Any) -> bool:
     Returns
     -------
     bool
-        True for twins, and for subjects that the manifest lists as publishable.
+        True for twins, and for subjects that are :func:`publishable`.
 
     Examples
     --------
     >>> may_be_shown({"dataset": "samm", "subject": "006", "is_twin": False})
     False
     """
-    allowed = load_manifest(row["dataset"]).access.publishable_subjects
-    return bool(row["is_twin"]) or row["subject"] in allowed
+    return bool(row["is_twin"]) or row["subject"] in publishable(row["dataset"])
+
+
+def publishable(dataset: str) -> frozenset[str]:
+    """Return the subjects of a real set whose faces the user's licence lets them publish.
+
+    Parameters
+    ----------
+    dataset
+        ``"smic"``, ``"casme2"`` or ``"samm"``.
+
+    Returns
+    -------
+    frozenset of str
+        Those of the manifest (``access.publishable_subjects``) and of ``$MEMAA_ALLOW_SUBJECTS``,
+        which ``memaa book --allow-subject`` sets, e.g. ``casme2/sub01,samm/006``.
+
+    Raises
+    ------
+    InputError
+        If the variable names no subject of the set.
+
+    Examples
+    --------
+    >>> publishable("casme2")
+    frozenset()
+    """
+    manifest = load_manifest(dataset)
+    named = set(manifest.access.publishable_subjects)
+    for entry in filter(None, os.environ.get(ALLOWED, "").split(",")):
+        name, _, subject = entry.strip().partition("/")
+        if name not in dataset_names():
+            raise InputError(f"{entry!r} allows no subject; expected e.g. casme2/sub01")
+        if name == dataset:
+            known = manifest.subject_id(subject)
+            if known is None:
+                raise InputError(f"{entry!r}: {subject!r} is no subject of {dataset}")
+            named.add(known)
+    return frozenset(named)
 
 
 def example_row(index: pd.DataFrame, label: str, rank: int = 0) -> pd.Series:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -19,19 +21,13 @@ from memaa_lib.datasets.reading import Reading, to_frame
 from memaa_lib.datasets.roots import configured_root, find_root
 from memaa_lib.manifests import DATASETS, load_composite, load_manifest
 from memaa_lib.storage import InputError
-from memaa_lib.synthetic.truth import find_truth_folder, read_clip_truth
+from memaa_lib.synthetic.truth import clip_truth_path, find_truth_folder, read_clip_truth
 
 logger = logging.getLogger(__name__)
 
 Protocol = Literal["megc2019", "all"]
 Roots = Path | str | Mapping[str, Path | str] | None
 _LEVELS_TO_ROOT = 10  # a clip lies at most this deep in a release
-_READERS = {
-    "smic": smic.read,
-    "further": smic.read,
-    "casme2": annotated.read,
-    "samm": annotated.read,
-}
 
 
 def load_index(
@@ -137,7 +133,8 @@ def read_release(
         manifest.annotation is None or coding not in manifest.annotation.codings
     ):
         raise InputError(f"coding {coding!r}: {dataset} has no such coding; leave it out")
-    reading = _READERS[dataset](manifest, find_root(dataset, root), variant, coding)
+    read = smic.read if manifest.annotation is None else annotated.read
+    reading = read(manifest, find_root(dataset, root), variant, coding)
     reading.records.sort(key=lambda record: (record["subject"], record["clip"]))
     return reading
 
@@ -296,7 +293,19 @@ def load_truth(row: Any) -> dict[str, NDArray[Any]]:
             f"{_field(row, 'dataset')}/{subject}/{clip}: real data have no true landmarks; "
             "find them with memaa_lib.registration"
         )
+    file = clip_truth_path(folder.parent, subject, clip)
+    if file.is_file() and not _is_whole(file):
+        raise InputError(f"{file}: damaged; remove it and write the twin again")
     return read_clip_truth(folder.parent, subject, clip)
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether an archive's parts all have their checksum."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return archive.testzip() is None
+    except (zipfile.BadZipFile, OSError, zlib.error, ValueError, NotImplementedError, EOFError):
+        return False
 
 
 def subject_key(row: Any) -> str:
@@ -336,6 +345,11 @@ def _present_frames(row: Any) -> tuple[list[Path], list[int]]:
         )
     onset, offset = int(_field(row, "onset")), int(_field(row, "offset"))
     scan = scan_frames(path)
+    if scan.links and find_truth_folder(path, _LEVELS_TO_ROOT):
+        raise InputError(
+            f"{Path(path, scan.links[0])}: a link in a synthetic twin; a twin holds its own frames, so "
+            "that nobody's face passes for a rendered one; write the twin again"
+        )
     numbers = [number for number in scan.frames if onset <= number <= offset]
     if not numbers:
         raise InputError(

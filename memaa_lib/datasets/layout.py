@@ -49,11 +49,15 @@ class ClipFolder:
 
 @dataclass(frozen=True)
 class FolderScan:
-    """What lies in a clip's folder: frame number -> file name, and what else."""
+    """What lies in a clip's folder: frame number -> file name, and what else.
+
+    ``links`` names the frames (or ``"."`` for the folder) that are symbolic links.
+    """
 
     frames: dict[int, str] = field(default_factory=dict)
     duplicates: tuple[str, ...] = ()
     strays: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
 
 
 def scan_frames(folder: Path | str) -> FolderScan:
@@ -80,8 +84,8 @@ def scan_frames(folder: Path | str) -> FolderScan:
     if not os.path.isdir(folder):
         return FolderScan()
     with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries)
-    for name in names:
+        links = {entry.name: entry.is_symlink() for entry in entries}
+    for name in sorted(links):
         if name.startswith(".") or name.lower() in _IGNORED_FILES:
             continue
         number = frame_number(name)
@@ -91,7 +95,9 @@ def scan_frames(folder: Path | str) -> FolderScan:
             duplicates.append(name)
         else:
             frames[number] = name
-    return FolderScan(dict(sorted(frames.items())), tuple(duplicates), tuple(strays))
+    linked = [name for name in frames.values() if links[name]]
+    linked += ["."] if os.path.islink(folder) else []
+    return FolderScan(dict(sorted(frames.items())), tuple(duplicates), tuple(strays), tuple(linked))
 
 
 def list_clip_folders(tree: Path, manifest: DatasetManifest) -> list[ClipFolder]:
@@ -240,7 +246,8 @@ def example_folder(manifest: DatasetManifest) -> str:
         "samm": "006/006_1_2",
     }
     folder = manifest.variants[manifest.twin.default_variant].folder
-    return f"{folder}/{examples[manifest.name]}"
+    subject = manifest.naming.subject_folder.format(1)
+    return f"{folder}/{examples.get(manifest.name, f'{subject}/<clip>')}"
 
 
 def image_header(path: Path | str) -> tuple[tuple[int, int], str] | None:

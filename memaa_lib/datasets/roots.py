@@ -8,7 +8,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from memaa_lib.manifests import DATASETS, load_manifest
+from memaa_lib.manifests import dataset_names, load_manifest
 from memaa_lib.storage import InputError
 from memaa_lib.synthetic.truth import find_truth_folder
 
@@ -129,7 +129,7 @@ def _roots_table(file: Path) -> dict[str, str]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: not readable as TOML ({error}); mend the file") from None
     roots = content.get("roots", {})
-    known = (*DATASETS, "further")
+    known = dataset_names()
     if not isinstance(roots, dict) or not all(isinstance(value, str) for value in roots.values()):
         raise InputError(f'{file}: expected a table [roots] with lines such as smic = "/data/SMIC"')
     unknown = sorted(set(roots) - set(known))

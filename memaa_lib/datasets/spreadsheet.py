@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
+import io
 import os
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,8 @@ from memaa_lib.storage import InputError
 
 HEADER_ROWS = 60  # the header is searched for in this many rows
 MAX_ROWS = 20_000
+MAX_BYTES = 200_000_000  # of an unpacked spreadsheet
+LARGEST = 10**9  # no recording has so many frames
 _LEVELS_BELOW = 2
 _LEVELS_ABOVE = 2
 
@@ -162,12 +166,12 @@ def whole_number(value: object) -> int | None:
     """
     if isinstance(value, bool):
         return None
-    if isinstance(value, int):
-        return value
     if isinstance(value, float):
-        return int(value) if value.is_integer() else None
+        value = int(value) if value.is_integer() else None
+    if isinstance(value, int):
+        return value if abs(value) < LARGEST else None
     text = str(value).strip()
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def cell_text(value: object) -> str:
@@ -227,12 +231,20 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 def _sheet_values(path: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Values of all sheets of a workbook."""
     problem = f"{path}: not a readable .xlsx spreadsheet; get it again or save it anew as .xlsx"
-    if not zipfile.is_zipfile(path):
-        raise InputError(problem)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(part.file_size for part in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        raise InputError(problem) from None
+    if unpacked > MAX_BYTES:
+        raise InputError(
+            f"{path}: {unpacked:,} bytes when unpacked, expected at most {MAX_BYTES:,}; get it again"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions it leaves out
-            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            contents = io.BytesIO(path.read_bytes())  # openpyxl leaves a damaged file open
+            book = openpyxl.load_workbook(contents, read_only=True, data_only=True)
             try:
                 return {
                     sheet.title: [
@@ -242,7 +254,10 @@ def _sheet_values(path: Path) -> dict[str, list[tuple[Any, ...]]]:
                 }
             finally:
                 book.close()
-    except (zipfile.BadZipFile, KeyError, OSError, ValueError, SyntaxError, TypeError) as error:
+    except (
+        zipfile.BadZipFile, zlib.error, EOFError, KeyError, IndexError, AttributeError, OSError,
+        ValueError, SyntaxError, TypeError, NotImplementedError, OverflowError,
+    ) as error:  # fmt: skip
         raise InputError(f"{problem} ({type(error).__name__})") from None
 
 

@@ -1,0 +1,91 @@
+"""Change single operators and constants of a module and see whether its tests notice: `make mutate`.
+
+cosmic-ray makes the changes, in a copy of the project; a sample of them, chosen with a fixed seed, is
+tried. Survivors are listed with their place, for a person to judge, and counted in results/trust.json.
+cosmic-ray must be installed: pip install cosmic-ray==8.7.0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TESTS = {
+    "metrics": "tests/test_metrics.py memaa_lib/metrics.py",
+    "protocol": "tests/test_protocol.py memaa_lib/protocol.py",
+    "texture": "tests/test_texture.py memaa_lib/texture.py",
+}
+CONFIG = """[cosmic-ray]
+module-path = "memaa_lib/{module}.py"
+timeout = 120.0
+excluded-modules = []
+test-command = "{python} -m pytest -x -q -m 'not slow' {tests}"
+[cosmic-ray.distributor]
+name = "local"
+"""
+
+
+def sample(session: Path, count: int) -> int:
+    """Keep some of a session's changes; return how many there were."""
+    with sqlite3.connect(session) as base:
+        jobs = sorted(row[0] for row in base.execute("select job_id from mutation_specs"))
+        kept = set(random.Random(0).sample(jobs, min(count, len(jobs))))
+        for job in jobs:
+            if job not in kept:
+                base.execute("delete from mutation_specs where job_id = ?", (job,))
+                base.execute("delete from work_items where job_id = ?", (job,))
+    return len(jobs)
+
+
+def results(session: Path) -> list[tuple[str, str, int, str]]:
+    """Return outcome, operator, line and diff of every change that was tried."""
+    query = (
+        "select r.test_outcome, m.operator_name, m.start_pos_row, r.diff from work_results r "
+        "join mutation_specs m on m.job_id = r.job_id order by m.start_pos_row"
+    )
+    with sqlite3.connect(session) as base:
+        return list(base.execute(query))
+
+
+def main() -> None:
+    """Try the changes of the modules that are named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("modules", nargs="*", default=list(TESTS))
+    parser.add_argument("--count", type=int, default=40, help="changes a module")
+    parser.add_argument("--tool", default=str(Path(sys.executable).with_name("cosmic-ray")))
+    parser.add_argument("--python", default=sys.executable, help="runs the tests")
+    options = parser.parse_args()
+    import trust_results
+
+    table = trust_results.read("mutation", {})
+    for module in options.modules:
+        with tempfile.TemporaryDirectory() as place:
+            copy = Path(place)
+            for name in ("memaa_lib", "tests", "data_manifests"):
+                ignored = shutil.ignore_patterns("__pycache__", "*.ipynb")
+                shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+            shutil.copy(ROOT / "pyproject.toml", copy)
+            text = CONFIG.format(module=module, tests=TESTS[module], python=options.python)
+            (copy / "config.toml").write_text(text, "utf-8")
+            session = copy / "session.sqlite"
+            subprocess.run([options.tool, "init", "config.toml", session], cwd=copy, check=True)
+            there = sample(session, options.count)
+            subprocess.run([options.tool, "exec", "config.toml", session], cwd=copy, check=True)
+            tried = results(session)
+        survivors = [row for row in tried if "SURVIVED" in str(row[0]).upper()]
+        print(f"{module}: {len(tried)} of {there} changes tried, {len(survivors)} survived")
+        for _, operator, line, diff in survivors:
+            print(f"\n{module}:{line} {operator}\n{diff}")
+        table[module] = {"there": there, "tried": len(tried), "survived": len(survivors)}
+        trust_results.write("mutation", table)
+
+
+if __name__ == "__main__":
+    main()
