@@ -460,6 +460,198 @@ def timeline(
     return images
 
 
+def explorer(
+    gains: Mapping[str, Sequence[float]],
+    lengths: Sequence[int],
+    alphas: Sequence[float],
+    *,
+    alt: str,
+    caption: str = "",
+    start: tuple[str, int, float] | None = None,
+) -> HTML:
+    """Return a choice of filter and two sliders over what a clip's mean keeps of its magnification.
+
+    Parameters
+    ----------
+    gains
+        Name of a filter to one number a clip length: what the mean keeps of the added copy, so that
+        the movement in the mean is ``1 + alpha * gain`` times as large.
+    lengths
+        Frames in the clip, rising.
+    alphas
+        Amplification factors to choose from, rising.
+    alt
+        What the figure shows.
+    caption
+        Below the figure.
+    start
+        Filter, length and alpha to begin with; default: the first filter, the middle of the rest.
+
+    Returns
+    -------
+    IPython.display.HTML
+        Without JavaScript: a table of the numbers at the largest alpha.
+
+    Raises
+    ------
+    InputError
+        If a filter has not one gain a length.
+
+    Examples
+    --------
+    >>> "<memaa-explorer" in explorer({"none": [0.0, 0.0]}, [10, 20], [5, 10], alt="flat").data
+    True
+    """
+    for name, values in gains.items():
+        if len(values) != len(lengths):
+            raise InputError(f"explorer: {name}: {len(values)} gains, {len(lengths)} lengths")
+    first = start or (next(iter(gains)), lengths[len(lengths) // 2], alphas[len(alphas) // 2])
+    content = json.dumps(
+        {
+            "filters": list(gains),
+            "gains": [[round(float(value), 4) for value in values] for values in gains.values()],
+            "lengths": [int(length) for length in lengths],
+            "alphas": [float(alpha) for alpha in alphas],
+            "start": [list(gains).index(first[0]), list(lengths).index(first[1])],
+            "alpha": list(alphas).index(first[2]),
+        }
+    )
+    head = "".join(f'<th scope="col">{length} frames</th>' for length in lengths[::6])
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(name)}</th>'
+        + "".join(f"<td>{1 + alphas[-1] * value:.1f}</td>" for value in values[::6])
+        + "</tr>"
+        for name, values in gains.items()
+    )
+    table = (
+        f"<table><caption>Magnification left in the mean, alpha = {alphas[-1]:g}</caption>"
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    )
+    player = (
+        f'<memaa-explorer aria-label="{html.escape(alt)}">{table}'
+        f'<script type="application/json">{content}</script></memaa-explorer>'
+    )
+    return HTML(_figure(player, caption, "34rem"))
+
+
+def confusion_table(matrix: NDArray[np.int64], caption: str) -> HTML:
+    """Return a confusion matrix as a table whose cells say in words what they count.
+
+    Parameters
+    ----------
+    matrix
+        ``(3, 3)``, rows are true classes, as in the paper's Tables 4-6.
+    caption
+        Names data set and profile.
+
+    Returns
+    -------
+    IPython.display.HTML
+        A table that screen readers read; hovering over a cell, or reaching it with the tabulator
+        key, shows the sentence below the table.
+
+    Examples
+    --------
+    >>> "3 of 4 negative clips" in confusion_table(np.diag([3, 1, 1]) + np.eye(3, k=1, dtype=int), "x").data
+    True
+    """
+    counts = np.asarray(matrix)
+    totals = counts.sum(axis=1)
+    head = "".join(f'<th scope="col">{name}</th>' for name in CLASSES)
+    rows = []
+    for row, true in enumerate(CLASSES):
+        cells = []
+        for column, said in enumerate(CLASSES):
+            count, share = int(counts[row, column]), counts[row, column] / max(totals[row], 1)
+            words = f"{count} of {totals[row]} {true} clips were called {said} ({share:.0%})"
+            cells.append(
+                f'<td tabindex="0" data-words="{words}" class="{"hit" if row == column else "miss"}" '
+                f'style="--share:{share:.2f}">{count}<small>{share:.0%}</small></td>'
+            )
+        rows.append(f'<tr><th scope="row">{true}</th>{"".join(cells)}</tr>')
+    table = (
+        f'<table class="memaa-confusion"><caption>{html.escape(caption)}</caption><thead><tr>'
+        f'<th scope="col">true \\ predicted</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody>'
+        '</table><p class="memaa-words" aria-live="polite">&nbsp;</p>'
+    )
+    return HTML(f'<div class="memaa-figure">{table}</div>')
+
+
+def intervals(
+    rows: Sequence[tuple[str, float, float, float]],
+    *,
+    alt: str,
+    caption: str = "",
+    line: float | None = None,
+    line_name: str = "",
+    limits: tuple[float, float] = (0.0, 1.0),
+) -> HTML:
+    """Return scores with their intervals as a drawing whose rows tell their numbers on hover.
+
+    Parameters
+    ----------
+    rows
+        Name, value, lower and upper bound.
+    alt
+        What the figure shows.
+    caption
+        Below the figure; names the data set.
+    line, line_name
+        A value to mark with a dotted line, e.g. chance, and its name.
+    limits
+        Ends of the axis.
+
+    Returns
+    -------
+    IPython.display.HTML
+        SVG; each row is reached by the tabulator key, too.
+
+    Raises
+    ------
+    InputError
+        If there is no row.
+
+    Examples
+    --------
+    >>> "0.50 (0.40 to 0.60)" in intervals([("a", 0.5, 0.4, 0.6)], alt="one score").data
+    True
+    """
+    if not rows:
+        raise InputError("intervals: expected at least one row")
+    left, right, step = 210, 590, 30
+    bottom = step * len(rows) + 6
+
+    def place(value: float) -> float:
+        low, high = limits
+        return round(left + (right - left) * (min(max(value, low), high) - low) / (high - low), 1)
+
+    parts = []
+    if line is not None:
+        x = place(line)
+        name = html.escape(line_name)
+        parts.append(f'<path class="chance" d="M{x} 0V{bottom}"><title>{name}</title></path>')
+    for number, (name, value, low, high) in enumerate(rows):
+        y = step * number + step // 2
+        words = html.escape(f"{name}: {value:.2f} ({low:.2f} to {high:.2f})")
+        parts.append(
+            f'<g tabindex="0" role="img" aria-label="{words}"><title>{words}</title>'
+            f'<rect class="row" x="0" y="{y - step // 2}" width="600" height="{step}"/>'
+            f'<text x="{left - 10}" y="{y + 5}" text-anchor="end">{html.escape(name)}</text>'
+            f'<path d="M{place(low)} {y}H{place(high)}"/>'
+            f'<circle cx="{place(value)}" cy="{y}" r="5"/></g>'
+        )
+    ticks = np.linspace(*limits, 6)
+    parts += [
+        f'<text x="{place(tick)}" y="{bottom + 16}" text-anchor="middle">{tick:.1f}</text>'
+        for tick in ticks
+    ]
+    drawing = (
+        f'<svg class="memaa-intervals" viewBox="0 0 600 {bottom + 22}" role="group" '
+        f'aria-label="{html.escape(alt)}">{"".join(parts)}</svg>'
+    )
+    return HTML(_figure(drawing, caption, "38rem"))
+
+
 def _figure(player: str, caption: str, width: str) -> str:
     below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
     return f'<figure class="memaa-figure" style="--memaa-width:{width}">{player}{below}</figure>'

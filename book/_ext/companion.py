@@ -1,4 +1,4 @@
-"""Sphinx extension of the book: the paper's own numbers for equations, figures and tables.
+"""Sphinx extension of the book: the paper's own numbers, and markup that screen readers understand.
 
 ``book/paper_numbers.json`` maps a label to the number that the paper gives it. What is not in the map
 is ours and becomes C.1, C.2, ... in reading order, the same on the pages of every data set. A label
@@ -8,6 +8,8 @@ that the map names and no page has is a warning, so the strict build fails on it
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +83,38 @@ def drop_duplicate_scripts(
     context["script_files"] = kept
 
 
+EMPTY_HEADER = re.compile(r"<th([^>]*)>(?:<p>)?\s*(?:</p>)?</th>")
+SOLUTION_MARK = re.compile(r' *<span class="c1">### (?:BEGIN|END) SOLUTION</span>\n?')
+NO_LONGER_ROLES = re.compile(r' role="(?:doc-biblioentry|list|doc-bibliography)"')
+UNNAMED_SUMMARY = re.compile(r">\s*([^<>]+?)\s*</a>(\s*<details[^>]*>\s*)<summary>")
+
+
+def name_for_screen_readers(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Mend what docutils and the theme leave without a name or with a role that is no more.
+
+    The marks around the solutions of graded exercises go, too: they are for the editions.
+    """
+    if "body" in context:
+        body = EMPTY_HEADER.sub(r"<td\1></td>", context["body"])
+        context["body"] = SOLUTION_MARK.sub("", NO_LONGER_ROLES.sub("", body))
+    contents: Callable[..., Any] | None = context.get("generate_toctree_html")
+    if contents is not None:
+
+        def named(kind: str, *arguments: Any, **options: Any) -> Any:
+            made = contents(kind, *arguments, **options)
+            if kind != "sidebar":
+                return made
+            name = r'>\1</a>\2<summary aria-label="Pages below \1">'
+            return UNNAMED_SUMMARY.sub(name, str(made))
+
+        context["generate_toctree_html"] = named
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
+    app.connect("html-page-context", name_for_screen_readers, priority=950)
     app.connect("html-page-context", drop_duplicate_scripts, priority=900)
     app.connect("env-check-consistency", renumber)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

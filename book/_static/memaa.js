@@ -29,6 +29,61 @@
     }
   });
 
+  // A choice of filter, clip length and alpha over precomputed gains: what the mean keeps.
+  customElements.define("memaa-explorer", class extends HTMLElement {
+    connectedCallback() {
+      const { filters, gains, lengths, alphas, start, alpha } = JSON.parse(this.querySelector("script").textContent);
+      this.querySelector("table").hidden = true;
+      const labelled = (text, control) => {
+        const label = document.createElement("label");
+        label.append(text, control);
+        return label;
+      };
+      const choice = document.createElement("select");
+      filters.forEach((name, i) => choice.add(new Option(name, i)));
+      choice.value = start[0];
+      const length = range("frames in the clip", lengths.length - 1, start[1]);
+      const factor = range("alpha", alphas.length - 1, alpha);
+      const output = document.createElement("output");
+      const picture = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+      picture.setAttribute("viewBox", "0 0 400 190");
+      picture.setAttribute("role", "img");
+      const show = () => {
+        const row = gains[choice.value], a = alphas[factor.value], n = lengths[length.value];
+        const top = 1 + alphas.at(-1), left = (g) => 1 + a * g;
+        const x = (i) => 40 + 350 * i / (lengths.length - 1);
+        const y = (value) => 160 - 145 * Math.max(0, Math.min(value, top)) / top;
+        const kept = left(row[length.value]);
+        const line = row.map((g, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${y(left(g)).toFixed(1)}`).join("");
+        const ticks = [0, Math.floor((lengths.length - 1) / 2), lengths.length - 1];
+        const words = `${filters[choice.value]}, alpha = ${a}, ${n} frames: the mean shows the movement ${kept.toFixed(1)} times as large, ${(1 + a).toFixed(1)} would be all of it`;
+        picture.setAttribute("aria-label", words);
+        picture.innerHTML = `<path class="axis" d="M40 10V160H390"/>
+          <path class="all" d="M40 ${y(1 + a)}H390"/><path class="none" d="M40 ${y(1)}H390"/>
+          <text x="388" y="${y(1 + a) - 4}" text-anchor="end">all of it</text><text x="388" y="${y(1) - 4}" text-anchor="end">as if not magnified</text>
+          <path class="curve" d="${line}"/><circle cx="${x(length.value)}" cy="${y(kept)}" r="6"/>
+          ${ticks.map((i) => `<text x="${x(i)}" y="178" text-anchor="middle">${lengths[i]}</text>`).join("")}
+          ${[0, Math.round(top / 2), top].map((v) => `<text x="34" y="${y(v) + 4}" text-anchor="end">${v}</text>`).join("")}`;
+        output.textContent = words;
+        length.setAttribute("aria-valuetext", `${n} frames`);
+        factor.setAttribute("aria-valuetext", `alpha ${a}`);
+      };
+      for (const control of [choice, length, factor]) control.addEventListener("input", show);
+      this.append(picture, labelled("filter ", choice), labelled("frames in the clip ", length), labelled("alpha ", factor), output);
+      show();
+    }
+  });
+
+  // Confusion matrices: what a cell counts, in words, below the table.
+  for (const table of document.querySelectorAll(".memaa-confusion")) {
+    const words = table.parentElement.querySelector(".memaa-words");
+    const show = (event) => {
+      const cell = event.target.closest("td[data-words]");
+      if (cell) words.textContent = cell.dataset.words;
+    };
+    for (const name of ["mouseover", "focusin", "click"]) table.addEventListener(name, show);
+  }
+
   // Two images, one over the other, and a divider to drag.
   customElements.define("memaa-compare", class extends HTMLElement {
     connectedCallback() {

@@ -1,4 +1,4 @@
-"""The built book in a browser: offline, no errors, no overflow, players that move.
+"""The built book in a browser: offline, no errors, accessible, no overflow, players that move.
 
 These tests look at ``_build/html``, which ``make book`` makes; without it, or without Chromium, they
 are skipped and say so.
@@ -6,33 +6,34 @@ are skipped and say so.
 
 from __future__ import annotations
 
+import functools
+import http.server
 import os
 import re
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import pytest
+from bs4 import BeautifulSoup
+from typer.main import get_command
 
+from memaa_lib import cli, editions, paper
 from memaa_lib.publish import published_runs, read_toc, toc_pages
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 PAGES = list(toc_pages(read_toc()))
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+FLAGS = list(editions.BROWSER_FLAGS)
 MODES = {
     "desktop": {"viewport": {"width": 1360, "height": 900}},
     "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
     "dark": {"viewport": {"width": 1360, "height": 900}, "color_scheme": "dark"},
 }
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PAGE_LIMIT = 3_000_000  # bytes of HTML; images stand inside the page
 
 pytestmark = [
@@ -53,59 +54,161 @@ def browser():
         instance.close()
 
 
-def visit(page, name: str) -> list[str]:
-    """Open a page from disk; return what went wrong while it loaded."""
+def visit(page, name: str, base: str = "") -> list[str]:
+    """Open a page, from disk or from ``base``; return what went wrong while it loaded."""
     complaints: list[str] = []
-    page.on(
-        "request",
-        lambda request: (
+    inside = ("file:", "data:", "blob:", *([base] if base else []))
+
+    def asked(request):
+        if not request.url.startswith(inside):
             complaints.append(f"asks for {request.url}")
-            if not request.url.startswith(("file:", "data:", "blob:"))
-            else None
-        ),
-    )
-    page.on("requestfailed", lambda request: complaints.append(f"misses {request.url[-80:]}"))
-    page.on("pageerror", lambda error: complaints.append(f"throws {error}"))
-    page.on(
-        "console",
-        lambda message: (
+
+    def said(message):
+        if message.type in ("error", "warning"):
             complaints.append(f"{message.type}: {message.text}")
-            if message.type in ("error", "warning")
-            else None
-        ),
-    )
-    page.goto((HTML / f"{name}.html").as_uri(), wait_until="load")
-    page.wait_for_timeout(300)
+
+    def answered(response):
+        if response.status >= 400:
+            complaints.append(f"{response.status}: {response.url}")
+
+    page.on("request", asked)
+    page.on("requestfailed", lambda request: complaints.append(f"misses {request.url[-80:]}"))
+    page.on("response", answered)
+    page.on("pageerror", lambda error: complaints.append(f"throws {error}"))
+    page.on("console", said)
+    page.goto(f"{base}{name}.html" if base else address(name), wait_until="load")
+    page.wait_for_timeout(150)
     return complaints
 
 
+def address(name: str) -> str:
+    return (HTML / f"{name}.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    import axe_playwright_python
+
+    return Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text("utf-8")
+
+
+# MathJax's own markup is left out, of the long library reference all but the first modules, which are
+# like the rest; on the phone the colors, which are those of the desktop. That saves minutes.
+ACCESSIBLE = """async ([tags, colors]) => (await axe.run({exclude: [['mjx-container']]}, {
+    runOnly: {type: 'tag', values: tags}, resultTypes: ['violations'],
+    rules: {'color-contrast': {enabled: colors}},
+})).violations.map(rule => `${rule.id}: ${rule.nodes[0].html.slice(0, 120)}`)"""
+SHORTEN = (
+    "document.querySelectorAll('article section section:nth-of-type(n+4)').forEach(e => e.remove())"
+)
+NAMELESS = "[...document.images].filter(i => !i.alt.trim()).map(i => i.src.slice(-60))"
+
+
 @pytest.mark.parametrize("mode", MODES)
-def test_pages_need_no_network_and_raise_no_error(browser, mode):
+def test_pages_are_accessible_need_no_network_and_raise_no_error(browser, axe, mode):
     wrong = {}
-    for name in PAGES:
-        context = browser.new_context(**MODES[mode])
-        page = context.new_page()
+    for name in [*PAGES, "search", "genindex"]:
+        page = browser.new_page(**MODES[mode])
         complaints = visit(page, name)
-        wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
-        if wide:
+        if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
             complaints.append("is wider than the window")
+        complaints += [f"no alternative text: {image}" for image in page.evaluate(NAMELESS)]
+        page.evaluate(axe)
+        if name == "book/api":
+            page.evaluate(SHORTEN)
+        complaints += page.evaluate(ACCESSIBLE, [RULES, mode != "phone"])
         if complaints:
             wrong[name] = complaints
-        context.close()
+        page.close()
     assert wrong == {}
 
 
-def test_images_have_alternative_texts(browser):
-    page = browser.new_page()
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+def test_pages_work_over_http(browser):
+    handler = functools.partial(Quiet, directory=str(HTML))
     wrong = {}
-    for name in PAGES:
-        visit(page, name)
-        script = "[...document.images].filter(i => !i.alt.trim()).map(i => i.src.slice(-60))"
-        if missing := page.evaluate(script):
-            wrong[name] = missing
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{server.server_port}/"
+        for name in PAGES:
+            page = browser.new_page()
+            if complaints := visit(page, name, base):
+                wrong[name] = complaints
+            page.close()
+        server.shutdown()
     assert wrong == {}
 
 
+# ------------------------------------------------------------------ what the files say, no browser
+@functools.cache
+def soup(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text("utf-8"), "html.parser")
+
+
+@functools.cache
+def anchors(path: Path) -> set[str]:
+    return {tag["id"] for tag in soup(path).find_all(id=True)}
+
+
+def broken_links(path: Path, root: Path) -> list[str]:
+    """Addresses on a page that lead to no file below ``root``, or to no place in it."""
+    broken = []
+    for tag in soup(path).find_all(["a", "img", "link", "script", "source"]):
+        target = tag.get("href") or tag.get("src") or ""
+        parts = urlparse(target)
+        if parts.scheme or parts.netloc or not target:
+            continue
+        place = (path.parent / unquote(parts.path)).resolve() if parts.path else path.resolve()
+        if not place.is_relative_to(root.resolve()) or not place.is_file():
+            broken.append(target)
+        elif parts.fragment and place.suffix == ".html":
+            known = anchors(place)
+            if unquote(parts.fragment) not in known and tag.name == "a":
+                broken.append(target)
+    return broken
+
+
+def test_no_internal_link_or_image_is_broken():
+    found = {name: broken_links(HTML / f"{name}.html", HTML) for name in [*PAGES, "genindex"]}
+    assert {name: links for name, links in found.items() if links} == {}
+
+
+def test_every_equation_figure_and_table_of_the_paper_has_its_place():
+    known = set().union(*(anchors(HTML / f"{name}.html") for name in PAGES))
+    wanted = [f"equation-eq-{item.number}" for item in paper.EQUATIONS]
+    wanted += [f"fig-{item.number}" for item in paper.FIGURES]
+    wanted += [f"tab-{item.number}" for item in paper.TABLES]
+    assert [name for name in wanted if name not in known] == []
+
+
+def all_commands(command, path: str = "memaa") -> list[str]:
+    below = getattr(command, "commands", None)
+    if below is None:
+        return [path]
+    return [name for key, one in below.items() for name in all_commands(one, f"{path} {key}")]
+
+
+def test_every_command_and_option_stands_in_the_reference():
+    text = soup(HTML / "book" / "cli.html").find("article").get_text()
+    heads = soup(HTML / "book" / "cli.html").select("article section section > h2")
+    titles = {head.get_text().rstrip("#") for head in heads}
+    command = get_command(cli.app)
+    assert set(all_commands(command)) == titles
+    options = [
+        name
+        for one in [*command.commands.values(), *command.commands["data"].commands.values()]
+        for option in getattr(one, "params", [])
+        for name in option.opts
+        if name.startswith("--") and name != "--help"
+    ]
+    assert [name for name in options if name not in text] == []
+
+
+# ------------------------------------------------------------------ players and quizzes
 def test_a_scrubber_moves_by_keyboard(browser):
     page = browser.new_page()
     moved = 0
@@ -126,13 +229,63 @@ def test_a_scrubber_moves_by_keyboard(browser):
     assert moved > 0
 
 
-def test_a_wiper_moves_by_keyboard(browser):
+def test_a_scrubber_moves_by_mouse_and_touch(browser):
+    for mode in ("desktop", "phone"):
+        page = browser.new_page(**MODES[mode])
+        visit(page, "book/runs/casme2/03_frame_removal")
+        image, slider = (page.locator(f"memaa-scrubber {tag}").first for tag in ("img", "input"))
+        slider.scroll_into_view_if_needed()
+        seen = {image.get_attribute("src")}
+        box = slider.bounding_box()
+        for share in (0.1, 0.9):
+            place = {"x": box["width"] * share, "y": box["height"] / 2}
+            (slider.tap if mode == "phone" else slider.click)(position=place)
+            seen.add(image.get_attribute("src"))
+        assert len(seen) >= 2, mode
+        page.close()
+
+
+def test_a_wiper_moves_by_keyboard_and_mouse(browser):
     page = browser.new_page()
     visit(page, "book/runs/casme2/05_emotion_avatar")
-    page.locator("memaa-compare input").first.focus()
+    slider, stack = (page.locator(f"memaa-compare {tag}").first for tag in ("input", ".stack"))
+    slider.focus()
     page.keyboard.press("End")
-    style = page.locator("memaa-compare .stack").first.get_attribute("style")
-    assert "100%" in style
+    assert "100%" in stack.get_attribute("style")
+    box = slider.bounding_box()
+    slider.click(position={"x": box["width"] * 0.25, "y": box["height"] / 2})
+    cut = int(re.search(r"(\d+)%", stack.get_attribute("style")).group(1))
+    assert 15 < cut < 35
+
+
+def test_the_explorer_shows_the_cancellation(browser):
+    page = browser.new_page()
+    visit(page, "book/runs/casme2/05_emotion_avatar")
+    explorer = page.locator("memaa-explorer")
+    words = explorer.locator("output")
+    explorer.locator("select").select_option(label="ideal, 0.4-3 Hz")
+    assert "1.0 times as large" in words.inner_text()
+    explorer.locator("select").select_option(label="onset-referenced, up to 10 Hz")
+    explorer.locator("input").nth(1).focus()
+    page.keyboard.press("Home")
+    assert "alpha = 0," in words.inner_text()
+    assert "1.0 times as large" in words.inner_text()
+    page.keyboard.press("End")
+    kept, whole = map(float, re.findall(r"([\d.]+) (?:times|would)", words.inner_text()))
+    assert kept > 0.9 * whole > 1
+
+
+def test_a_quiz_opens_by_keyboard_and_shows_one_verdict(browser):
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(address("book/runs/casme2/05_emotion_avatar"))
+    answers = page.locator(".memaa-quiz summary")
+    answers.nth(0).focus()
+    page.keyboard.press("Enter")
+    assert page.locator(".memaa-quiz .verdict").nth(0).is_visible()
+    answers.nth(1).focus()
+    page.keyboard.press("Space")
+    assert page.locator(".memaa-quiz details[open]").count() == 1
+    assert "Right." in page.locator(".memaa-quiz details[open]").inner_text()
 
 
 def test_videos_play(browser):
@@ -147,6 +300,14 @@ def test_videos_play(browser):
     width, seconds = page.evaluate(script)
     assert width > 0
     assert seconds > 0
+
+
+def test_a_video_starts_by_keyboard(browser):
+    page = browser.new_page()
+    visit(page, "book/runs/common/11_your_own_clip")
+    page.locator("video").first.focus()
+    page.keyboard.press("Space")
+    page.wait_for_function("document.querySelector('video').currentTime > 0", timeout=5000)
 
 
 def test_search_finds_pages_from_disk(browser):
@@ -179,3 +340,38 @@ def test_executed_notebooks_are_clean():
             for output in cell.get("outputs", []):
                 assert output.output_type != "error", run
                 assert output.get("name") != "stderr", (run, output.text)
+
+
+# ------------------------------------------------------------------ slides and PDF
+def test_slides_turn_by_keyboard_and_need_no_network(browser, axe, tmp_path):
+    index, *decks = editions.write_slides(tmp_path / "slides")
+    page = browser.new_page()
+    for deck in decks:
+        complaints: list[str] = []
+        page.on("requestfailed", lambda request, box=complaints: box.append(request.url[-80:]))
+        page.goto(deck.as_uri())
+        assert page.locator(".slide:visible").count() == 1
+        page.keyboard.press("ArrowRight")
+        assert page.url.endswith("#2")
+        page.keyboard.press("End")
+        last = page.locator(".slide").count()
+        assert page.url.endswith(f"#{last}")
+        assert complaints == []
+        page.evaluate(axe)
+        assert page.evaluate(ACCESSIBLE, [RULES, True]) == []
+    page.goto(index.as_uri())
+    assert page.locator("a").count() == len(decks)
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="NO PDF TEST: Chromium is not installed")
+def test_the_pdf_holds_the_papers_numbers_and_no_path(tmp_path):
+    import pypdf
+
+    names = ["book/runs/common/00_front", "book/runs/common/01_motion_magnification", "book/cite"]
+    with ThreadPoolExecutor(1) as own_thread:  # two of playwright's loops share no thread
+        path = own_thread.submit(editions.write_pdf, tmp_path / "book.pdf", names).result()
+    reader = pypdf.PdfReader(path)
+    text = "".join(page.extract_text() for page in reader.pages)
+    assert [f"({number})" for number in range(1, 6) if f"({number})" not in text] == []
+    assert len(reader.outline) == len(names)
+    assert b"file:" not in (tmp_path / "book.pdf").read_bytes()
