@@ -12,7 +12,7 @@ export MKL_NUM_THREADS := 1
 export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test unit check lint lock notebooks bench clean clean-cache
+.PHONY: help venv book test unit check lint lock notebooks pdf slides published results bench clean clean-cache audit coverage faults fuzz guard mutate
 
 help:  ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -45,6 +45,37 @@ lock: $(READY)  ## resolve pyproject.toml's versions anew: requirements.lock, en
 
 notebooks: $(READY)  ## write notebooks/*.ipynb anew from notebooks/*.md
 	@$(BIN)/jupytext --sync notebooks/*.md
+
+pdf: book  ## print the book into _build/memaa.pdf (needs Chromium)
+	@$(BIN)/memaa pdf
+
+slides: book  ## write slides for each lesson into _build/slides
+	@$(BIN)/memaa slides
+
+published: book  ## write the tree of a branch that hosts the book into _build/published
+	@$(BIN)/memaa published
+
+faults: $(READY)  ## kill, stop and starve the long commands, many times
+	@PYTHONPATH=tests/faults $(BIN)/python tools/run_faults.py
+
+guard: $(READY)  ## search a hidden mark of a gated set in all that the book publishes
+	@PYTHONPATH=tests/guard $(BIN)/python tools/check_guard.py
+
+fuzz: $(READY)  ## damaged files on every reader, for two minutes
+	@$(BIN)/python tools/fuzz.py
+
+coverage: $(READY)  ## which lines of the library the quick tests run
+	@$(BIN)/python tools/coverage_of_tests.py
+
+mutate: $(READY)  ## change metrics, protocol and texture: do the tests notice?
+	@$(BIN)/python tools/mutate.py
+
+audit: $(READY)  ## known weaknesses of the pinned packages
+	@$(BIN)/python tools/audit.py
+
+results: $(READY)  ## run the reference runs of page 07 anew: results/runs/*.json
+	@for set in smic casme2 samm; do $(BIN)/memaa reference runs $$set && $(BIN)/memaa reference runs $$set --protocol cross || exit 1; done
+	@$(BIN)/memaa reference runs composite --protocol composite
 
 bench: $(READY)  ## time the method against peers: benchmarks/results.md
 	@$(BIN)/python benchmarks/bench_method.py

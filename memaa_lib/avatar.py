@@ -418,7 +418,7 @@ def _cached_avatars(
     try:
         kept = folder / _clip_fingerprint(row, settings)
         files = {alpha: kept / f"alpha-{float(alpha)}.png" for alpha in alphas}
-        missing = [alpha for alpha in dict.fromkeys(alphas) if not files[alpha].is_file()]
+        missing = [alpha for alpha in dict.fromkeys(alphas) if not _is_kept(files[alpha])]
         if missing:
             given = load_truth_landmarks(row) if settings.landmarks == "given" else None
             avatars = clip_to_avatar(load_clip(row), missing, settings, given)
@@ -427,6 +427,14 @@ def _cached_avatars(
         return np.stack([read_image(files[alpha]) for alpha in alphas])
     except (InputError, OSError) as error:
         return f"{row['dataset']} {row['subject']} {row['clip']}: {error}"
+
+
+def _is_kept(file: Path) -> bool:
+    """Whether an avatar is in the cache and whole; a damaged one is made again."""
+    try:
+        return file.is_file() and read_image(file).ndim == 3
+    except InputError:
+        return False
 
 
 def _clip_fingerprint(row: Mapping[str, Any], settings: AvatarSettings) -> str:

@@ -6,16 +6,20 @@ Progress goes to standard error, results to standard output. Exit codes: 0 done,
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import threading
 from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 import yaml
 from rich.console import Console
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
 
 from memaa_lib import __version__
 from memaa_lib.storage import InputError, cache_root, progress
@@ -29,7 +33,10 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="The data sets and their synthetic twins.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+PAPERS_METHOD = "memaa"
 STOPPED = 130  # exit code after Ctrl-C, as shells have it
+PARTLY = 3  # some is done, and the same command goes on from there
+NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
 
@@ -43,6 +50,22 @@ def main() -> None:
         app()  # ends the process itself: 0, or 2 for wrong usage
     except InputError as error:
         err.print(f"memaa: {error}", style="red", markup=False, highlight=False)
+        sys.exit(1)
+    except BrokenExecutor:
+        err.print(
+            "memaa: a worker process was killed, perhaps for want of memory; give the same command "
+            "again to go on where it was, with fewer --jobs if need be",
+            style="red", markup=False, highlight=False,
+        )  # fmt: skip
+        sys.exit(PARTLY)
+    except OSError as error:
+        if error.errno not in NO_PLACE:
+            raise
+        err.print(
+            f"memaa: {error.filename or 'a file'}: cannot be written ({error.strerror}); make room "
+            "or give another place (--out, MEMAA_CACHE), then the same command again",
+            style="red", markup=False, highlight=False,
+        )  # fmt: skip
         sys.exit(1)
     except SystemExit as ended:
         if ended.code == STOPPED:
@@ -179,32 +202,35 @@ def magnify(
     target: Annotated[
         Path, typer.Argument(metavar="OUT", help="A video's name (.mp4) or a new folder's.")
     ],
-    alpha: Annotated[float, typer.Option(help="Magnification factor.")] = 10.0,
+    alpha: Annotated[
+        list[float] | None,
+        typer.Option(help="Magnification factor, 10 by default; repeat for several results."),
+    ] = None,
     fps: Annotated[
         float | None, typer.Option(help="Frames per second; needed for folders.")
     ] = None,
     temporal: Annotated[Temporal, typer.Option(help="Temporal filter.")] = "iir",
     low_hz: Annotated[float, typer.Option("--low", help="Lower cut-off, Hz.")] = 0.5,
     high_hz: Annotated[float, typer.Option("--high", help="Upper cut-off, Hz.")] = 10.0,
+    method: Annotated[
+        Literal["linear", "phase"],
+        typer.Option(help="The paper's linear method, or phase-based (slower, carries further)."),
+    ] = "linear",
 ) -> None:
-    """Magnify the motion of a clip (paper Sec. 3.1).
+    """Magnify the motion of a clip (paper Sec. 3.1), however long it is.
 
     Example: [bold]memaa magnify face.mp4 magnified.mp4 --alpha 10[/bold]
     """
-    from memaa_lib.clips import read_clip, write_clip
-    from memaa_lib.magnification import magnify as magnify_frames
+    from memaa_lib.magnification import magnified_paths, magnify_file
 
-    check_target(target)
-    with progress("read, magnify, write", 3) as advance:
-        clip = read_clip(source, fps)
-        advance()
-        frames = magnify_frames(
-            clip.frames, clip.fps, alpha, band_hz=(low_hz, high_hz), temporal=temporal
-        )
-        advance()
-        files = write_clip(target, frames, clip.fps)
-        advance()
-    report_files(files, f"{clip.n_frames} frames, alpha {alpha:g}")
+    alphas = list(dict.fromkeys(alpha or [10.0]))
+    chosen = alphas[0] if len(alphas) == 1 else alphas
+    paths = magnified_paths(target, chosen)
+    count = magnify_file(
+        source, target, chosen, fps=fps, band_hz=(low_hz, high_hz), temporal=temporal, method=method
+    )
+    for path, one in zip(paths, alphas, strict=True):
+        out.print(f"wrote {path}: {count} frames, alpha {one:g}", markup=False, highlight=False)
 
 
 @app.command()
@@ -233,14 +259,6 @@ def avatar(
         write_image(target, image)
         advance()
     report_files([target], f"from {clip.n_frames} frames, alpha {alpha:g}")
-
-
-def check_target(target: Path) -> None:
-    """Refuse an output that would overwrite a folder's content, before any work is done."""
-    if target.is_dir() and any(target.iterdir()):
-        raise InputError(
-            f"{target}: the folder is not empty; name a new one, nothing is overwritten"
-        )
 
 
 def report_files(files: Sequence[Path], what: str) -> None:
@@ -290,30 +308,46 @@ def train(
         str | None,
         typer.Option(help="early-stopping: make the field's commonest error, to see its worth."),
     ] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            help="memaa (the paper's), or a compared system: lbp_top, bi_woof, off_apexnet, ststnet, "
+            "hog3d, apex."
+        ),
+    ] = PAPERS_METHOD,
+    log: Annotated[
+        Path | None, typer.Option(help="File for the predictions in the challenge's log format.")
+    ] = None,
 ) -> None:
     """Train and test ResNet-34 on avatars, fold by fold (paper Sec. 3.5 and 4).
 
-    Finished folds are kept: a stopped run goes on at the next fold.
+    Finished folds are kept: a stopped run goes on at the next fold. With --method a system that the
+    paper compares itself with (Table 3) is run on the same folds.
 
     Example: [bold]memaa train smic --protocol loso --profile laptop[/bold]
-    """
-    from memaa_lib.protocol import train as train_dataset
 
-    results = train_dataset(
-        dataset,
-        protocol=protocol,
-        profile=profile,
-        out=target,
-        n_jobs=n_jobs,
-        k=k,
-        seed=seed,
-        weights=weights,
-        device=device,
-        cluster=cluster,
-        time_limit=time_limit,
-        leak=leak,
-    )
-    title = f"{dataset}, {protocol}, {profile} profile, starting from {results.start}"
+    Example: [bold]memaa train composite --protocol composite --method bi_woof[/bold]
+    """
+    from memaa_lib import metrics
+    from memaa_lib import protocol as protocols
+
+    shared: dict[str, Any] = {"protocol": protocol, "profile": profile, "out": target}
+    shared |= {"n_jobs": n_jobs, "k": k, "seed": seed, "time_limit": time_limit}
+    if method == PAPERS_METHOD:
+        results = protocols.train(
+            dataset, **shared, weights=weights, device=device, cluster=cluster, leak=leak
+        )
+        title = f"{dataset}, {protocol}, {profile} profile, starting from {results.start}"
+    else:
+        if weights or cluster or leak or device != "cpu":
+            raise InputError(
+                f"--method {method}: runs here on the processor; leave out --weights, --device, "
+                "--cluster and --leak"
+            )
+        results = protocols.train_method(dataset, method, **shared)
+        title = f"{dataset}, {protocol}, {results.profile.name} profile"
+    if log is not None:
+        metrics.write_megc_log(results.predictions, log)
     print_scores(results.scores(), f"{title}, LEAKING ({leak})" if leak else title)
     out.print(
         f"digest {results.digest}, fold files: {results.folder}", markup=False, highlight=False
@@ -321,6 +355,38 @@ def train(
     if not results.complete:
         err.print("the time limit came first; give the same command again to go on")
         raise typer.Exit(3)
+
+
+@app.command()
+def reference(
+    what: Annotated[
+        Literal["runs", "arms", "systems"],
+        typer.Argument(help="runs (page 07), arms (page 10) or systems (page 13)."),
+    ],
+    dataset: Annotated[str, DATASET],
+    protocol: Annotated[str, typer.Option(help="loso, kfold, composite or cross.")] = "loso",
+    profile: Annotated[str, typer.Option(help="laptop or paper.")] = "laptop",
+    target: Annotated[
+        Path | None, typer.Option("--out", help="File; default: in results/, for the book.")
+    ] = None,
+    n_jobs: Annotated[int, typer.Option("--jobs", help="Processes.")] = 2,
+    seed: Annotated[int, typer.Option(help="Seed of the run.")] = 0,
+) -> None:
+    """Run what takes too long for a page and keep it as a reference run, which pages then read.
+
+    Example: [bold]memaa reference arms smic[/bold]
+
+    Example: [bold]memaa reference systems composite --protocol kfold[/bold]
+    """
+    from memaa_lib.arms import write_arms
+    from memaa_lib.comparison import write_systems
+    from memaa_lib.reference import results_folder, write_runs
+
+    name = f"cross-{dataset}" if protocol == "cross" else dataset
+    file = target or results_folder() / what / f"{name}.json"
+    writers: dict[str, Any] = {"runs": write_runs, "arms": write_arms, "systems": write_systems}
+    writers[what](file, dataset, protocol, profile, seed=seed, n_jobs=n_jobs)
+    out.print(f"wrote {file}", markup=False, highlight=False)
 
 
 # ------------------------------------------------------------------ notebooks and book
@@ -391,17 +457,44 @@ def book(
     ] = None,
     profile: Annotated[str, typer.Option(help="Training profile: laptop or paper.")] = "laptop",
     n_jobs: Annotated[int, typer.Option("--jobs", help="Notebooks at a time.")] = 2,
+    allow_subject: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DATASET/SUBJECT",
+            help="Let the face of this subject of a real set be seen, if your licence does.",
+        ),
+    ] = None,
+    edition: Annotated[
+        str | None,
+        typer.Option(help="Then build this edition, too: student or instructor."),
+    ] = None,
 ) -> None:
     """Run every notebook that is stale and build the book into _build/html.
 
     A stopped build goes on where it was; a notebook that fails is kept and the others go on.
+    The student edition leaves the solutions out, the instructor edition opens them; each has
+    notebooks to hand out.
 
     Example: [bold]memaa book --dataset casme2[/bold]
     """
-    from memaa_lib.publish import ROOT, build_book
+    from memaa_lib.datasets.examples import ALLOWED, publishable
+    from memaa_lib.editions import build_edition, check_edition
+    from memaa_lib.manifests import DATASETS
+    from memaa_lib.publish import ROOT, RunFailed, build_book, count_tasks
 
-    with BuildDisplay() as display:
-        report = build_book(dataset or [], profile=profile, n_jobs=n_jobs, notify=display.notify)
+    if edition is not None:
+        check_edition(edition)
+    if allow_subject:
+        os.environ[ALLOWED] = ",".join(filter(None, [os.environ.get(ALLOWED), *allow_subject]))
+    for name in DATASETS:
+        publishable(name)  # a wrong name is an error before hours of work
+    try:
+        with BuildDisplay(count_tasks(dataset or [])) as display:
+            report = build_book(
+                dataset or [], profile=profile, n_jobs=n_jobs, notify=display.notify
+            )
+    except RunFailed as error:
+        raise InputError(str(error)) from None
     err.print(
         f"{len(report.ran)} tasks ran, {len(report.fresh)} were up to date, "
         f"{len(report.failed)} failed, {report.seconds:.0f} s",
@@ -413,32 +506,72 @@ def book(
         err.print(f"logs: {ROOT / 'build' / 'logs'}", markup=False, highlight=False)
         raise typer.Exit(3)
     out.print(f"{ROOT / '_build' / 'html' / 'index.html'}", markup=False, highlight=False)
+    if edition is not None:
+        out.print(f"{build_edition(edition, dataset or [])}", markup=False, highlight=False)
+
+
+@app.command()
+def slides() -> None:
+    """Write slides for each lesson of the course from the built book: _build/slides.
+
+    Example: [bold]memaa slides[/bold]
+    """
+    from memaa_lib.editions import write_slides
+
+    out.print(f"{write_slides()[0]}", markup=False, highlight=False)
+
+
+@app.command()
+def pdf(
+    target: Annotated[
+        Path | None, typer.Option("--out", help="Where to; default: _build/memaa.pdf.")
+    ] = None,
+) -> None:
+    """Print the built book into one PDF with the paper's numbers. Chromium does the printing.
+
+    Example: [bold]memaa pdf --out memaa.pdf[/bold]
+    """
+    from memaa_lib.editions import write_pdf
+
+    out.print(f"{write_pdf(target)}", markup=False, highlight=False)
+
+
+@app.command()
+def published() -> None:
+    """Write the tree of a branch that hosts the book: _build/published. Nothing is pushed.
+
+    Example: [bold]memaa published[/bold]
+    """
+    from memaa_lib.editions import write_published
+
+    out.print(f"{write_published()}", markup=False, highlight=False)
 
 
 class BuildDisplay:
-    """Show what a build does: a live line in a terminal, a line a task elsewhere."""
+    """Show what a build does: a live bar in a terminal, a line a task elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, total: int) -> None:
         self.running: dict[str, None] = {}
+        self.total = total
         self.done = 0
         self.stop = threading.Event()
-        # bound to the stream as it is now: doit catches sys.stderr while its tasks run
-        self.console = Console(file=sys.stderr, soft_wrap=True)
-        self.status = self.console.status("starting") if self.console.is_terminal else None
+        columns = (BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn())
+        text = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True))
+        self.bar = Progress(*columns, text, console=err, disable=not err.is_terminal)
+        self.task = self.bar.add_task("starting", total=total)
 
     def __enter__(self) -> BuildDisplay:
         """Start showing."""
-        if self.status:
-            self.status.start()
-            self.thread = threading.Thread(target=self._refresh, daemon=True)
-            self.thread.start()
+        self.bar.start()
+        self.thread = threading.Thread(target=self._refresh, daemon=True)
+        self.thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop showing."""
         self.stop.set()
-        if self.status:
-            self.status.stop()
+        self.thread.join()
+        self.bar.stop()
 
     def notify(self, name: str, state: str) -> None:
         """Take note of a task's change of state."""
@@ -447,16 +580,19 @@ class BuildDisplay:
         else:
             self.running.pop(name, None)
             self.done += 1
-        if state in ("done", "failed") or (state == "start" and not self.status):
-            self.console.print(f"{state:>6}  {name}", highlight=False)
+            self.bar.update(self.task, completed=self.done)
+        if state == "start" and not err.is_terminal:
+            err.print(f"{state:>6}         {name}", markup=False, highlight=False)
+        elif state in ("done", "failed"):
+            counted = f"{self.done:>3}/{self.total}"
+            err.print(f"{state:>6} {counted} {name}", markup=False, highlight=False)
 
     def _refresh(self) -> None:
         from memaa_lib.publish import running_states
 
         while not self.stop.wait(0.5):
             text = ", ".join([*list(self.running), *running_states()])
-            if self.status:
-                self.status.update(f"{self.done} done; running {text}")
+            self.bar.update(self.task, description=text)
 
 
 # ------------------------------------------------------------------ upkeep

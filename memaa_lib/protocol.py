@@ -23,8 +23,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memaa_lib import metrics, network
+from memaa_lib import metrics, network, pretraining
 from memaa_lib.avatar import AvatarSettings
+from memaa_lib.baselines import SYSTEM_PROFILES, make_features, system_named
+from memaa_lib.baselines.faces import ApexRule
 from memaa_lib.network import TrainingProfile
 from memaa_lib.paper import CLASSES
 from memaa_lib.storage import (
@@ -38,6 +40,8 @@ from memaa_lib.storage import (
 
 LEAKS: tuple[str, ...] = ("early-stopping",)
 """Errors of evaluation that can be switched on, to show what they are worth."""
+
+METHOD_VERSION = 1  # raise it when a compared system decides otherwise on the same features
 
 INDEX_COLUMNS: tuple[str, ...] = ("dataset", "subject", "clip", "label")
 """Columns of an index that the protocol uses."""
@@ -351,6 +355,76 @@ class FoldTask:
     leaked_labels: NDArray[np.int64] | None = None
 
 
+@dataclass(frozen=True)
+class MethodProfile:
+    """How a compared system was run.
+
+    Parameters
+    ----------
+    name
+        Its name and that of the profile, e.g. ``"ststnet, laptop"``.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class MethodTask:
+    """All a fold of a compared system needs to know.
+
+    Parameters
+    ----------
+    fold
+        Which clips.
+    method, profile
+        See :func:`evaluate_method`.
+    train_labels
+        ``(len(fold.train),)`` codes.
+    seed
+        Seed of this fold.
+    fingerprint
+        Changes with anything the result depends on.
+    """
+
+    fold: Fold
+    method: str
+    profile: str
+    train_labels: NDArray[np.int64]
+    seed: int
+    fingerprint: str
+
+
+def run_method_fold(features: NDArray[np.floating], task: MethodTask) -> dict[str, Any]:
+    """Train a compared system on the fold's training clips and predict its test clips.
+
+    Parameters
+    ----------
+    features
+        ``(N, D)``, all clips.
+    task
+        The fold.
+
+    Returns
+    -------
+    dict
+        As :func:`run_fold`.
+    """
+    began = time.perf_counter()
+    classifier = system_named(task.method).classifier(task.profile, task.seed)
+    classifier.fit(features[task.fold.train], task.train_labels)
+    predictions = classifier.predict(features[task.fold.test])
+    return {
+        "fold": task.fold.name,
+        "fingerprint": task.fingerprint,
+        "method": task.method,
+        "profile": task.profile,
+        "seed": task.seed,
+        "predictions": [int(code) for code in predictions],
+        "weights_digest": classifier.digest,
+        "seconds": round(time.perf_counter() - began, 3),
+    }
+
+
 def run_fold(
     inputs: NDArray[Any], start: Mapping[str, NDArray[Any]], task: FoldTask
 ) -> dict[str, Any]:
@@ -457,7 +531,7 @@ class Results:
 
     predictions: pd.DataFrame
     folds: pd.DataFrame
-    profile: TrainingProfile
+    profile: TrainingProfile | MethodProfile
     seed: int
     start: str
     leak: str | None
@@ -550,12 +624,9 @@ def evaluate(
         If the inputs do not fit together.
     """
     settings = network.profile_named(profile)
-    labels = _check_inputs(avatars, alphas, index, folds, leak, n_jobs, time_limit)
-    train_columns, test_column = _alpha_columns(alphas, settings)
-    start = network.starting_weights(settings, seed=seed, weights=weights, n_jobs=n_jobs)
-    tasks = _make_tasks(
-        avatars, index, labels, folds, settings, start, train_columns, test_column,
-        seed=seed, device=device, leak=leak,
+    tasks, start = plan_tasks(
+        avatars, alphas, index, folds, settings,
+        seed=seed, weights=weights, device=device, leak=leak, n_jobs=n_jobs, time_limit=time_limit,
     )  # fmt: skip
     folder = cache_root() / "folds" if out is None else Path(out)
     done = {task.fold.name: found for task in tasks if (found := _read_result(folder, task))}
@@ -572,6 +643,131 @@ def evaluate(
                 _write_result(folder, result)
                 advance()
     return _collect(index, tasks, done, settings, seed, start.name, leak, folder)
+
+
+def evaluate_method(
+    features: NDArray[np.floating],
+    index: pd.DataFrame,
+    folds: Sequence[Fold],
+    method: str,
+    profile: str = "laptop",
+    *,
+    out: Path | str | None = None,
+    n_jobs: int = 2,
+    seed: int = 0,
+    time_limit: float | None = None,
+) -> Results:
+    """Train and test a compared system on every fold, as :func:`evaluate` does the paper's method.
+
+    Parameters
+    ----------
+    features
+        ``(N, D)``, from :func:`memaa_lib.baselines.make_features`.
+    index
+        One row a clip, in the order of ``features``.
+    folds
+        The same as for the paper's method.
+    method
+        Name of a system, see :data:`memaa_lib.baselines.SYSTEMS`.
+    profile
+        ``"laptop"``, or ``"paper"`` for the published training settings of the small networks.
+    out, n_jobs, seed, time_limit
+        See :func:`evaluate`.
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    InputError
+        If the inputs do not fit together.
+    """
+    check_folds(index, folds)
+    system_named(method)
+    if profile not in SYSTEM_PROFILES:
+        raise InputError(f"unknown profile {profile!r}: choose one of {', '.join(SYSTEM_PROFILES)}")
+    if features.ndim != 2 or len(features) != len(index):
+        raise InputError(f"features of {features.shape}; expected one row for {len(index)} clips")
+    labels = metrics.class_codes(index["label"].to_numpy(), "index, column label")
+    tasks = _method_tasks(features, labels, folds, method, profile, seed)
+    folder = cache_root() / "folds" if out is None else Path(out)
+    done = {task.fold.name: found for task in tasks if (found := _read_result(folder, task))}
+    missing = [task for task in tasks if task.fold.name not in done]
+    deadline = math.inf if time_limit is None else time.monotonic() + time_limit
+    calls = ((features, task) for task in missing if time.monotonic() < deadline)
+    with progress(f"folds of {method}", len(tasks)) as advance:
+        advance(len(done))
+        workers = min(n_jobs, max(1, len(missing)))
+        for result in in_parallel(run_method_fold, calls, workers, ordered=False):
+            done[result["fold"]] = result
+            _write_result(folder, result)
+            advance()
+    named = MethodProfile(f"{method}, {profile}")
+    return _collect(index, tasks, done, named, seed, "scratch", None, folder)
+
+
+def _method_tasks(
+    features: NDArray[np.floating],
+    labels: NDArray[np.int64],
+    folds: Sequence[Fold],
+    method: str,
+    profile: str,
+    seed: int,
+) -> list[MethodTask]:
+    """Write out each fold of a compared system with its seed and fingerprint."""
+    digests = [fingerprint(row) for row in features]
+    tasks = []
+    for fold in folds:
+        fold_seed = int(fingerprint(seed, fold.name)[:8], 16)
+        train_part = [(digests[i], int(labels[i])) for i in fold.train]
+        test_part = [digests[i] for i in fold.test]
+        key = fingerprint(METHOD_VERSION, method, profile, fold_seed, train_part, test_part)
+        tasks.append(MethodTask(fold, method, profile, labels[fold.train], fold_seed, key))
+    return tasks
+
+
+def plan_tasks(
+    avatars: NDArray[np.uint8],
+    alphas: Sequence[float],
+    index: pd.DataFrame,
+    folds: Sequence[Fold],
+    profile: str | TrainingProfile = "laptop",
+    *,
+    seed: int = 0,
+    weights: Path | str | None = None,
+    device: str = "cpu",
+    leak: str | None = None,
+    n_jobs: int = 2,
+    time_limit: float | None = None,
+) -> tuple[list[FoldTask], pretraining.StartingWeights]:
+    """Write out what :func:`evaluate` would run, without running it.
+
+    Parameters
+    ----------
+    avatars, alphas, index, folds, profile, seed, weights, device, leak, n_jobs, time_limit
+        See :func:`evaluate`.
+
+    Returns
+    -------
+    tasks : list of FoldTask
+        One a fold, each with its seed and fingerprint.
+    start : StartingWeights
+
+    Raises
+    ------
+    InputError
+        If the inputs do not fit together.
+    """
+    settings = network.profile_named(profile)
+    labels = _check_inputs(avatars, alphas, index, folds, leak, n_jobs, time_limit)
+    train_columns, test_column = _alpha_columns(alphas, settings)
+    start = pretraining.starting_weights(settings, seed=seed, weights=weights, n_jobs=n_jobs)
+    tasks = _make_tasks(
+        avatars, index, labels, folds, settings, start, train_columns, test_column,
+        seed=seed, device=device, leak=leak,
+    )  # fmt: skip
+    return tasks, start
 
 
 def _check_inputs(
@@ -623,7 +819,7 @@ def _make_tasks(
     labels: NDArray[np.int64],
     folds: Sequence[Fold],
     profile: TrainingProfile,
-    start: network.StartingWeights,
+    start: pretraining.StartingWeights,
     train_columns: tuple[int, ...],
     test_column: int,
     *,
@@ -735,7 +931,7 @@ def _write_result(folder: Path, result: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
-def _read_result(folder: Path, task: FoldTask) -> dict[str, Any] | None:
+def _read_result(folder: Path, task: FoldTask | MethodTask) -> dict[str, Any] | None:
     """Return a kept result of exactly this fold, or None."""
     path = _result_path(folder, task.fold.name, task.fingerprint)
     try:
@@ -752,9 +948,9 @@ def _read_result(folder: Path, task: FoldTask) -> dict[str, Any] | None:
 
 def _collect(
     index: pd.DataFrame,
-    tasks: Iterable[FoldTask],
+    tasks: Iterable[FoldTask | MethodTask],
     done: Mapping[str, dict[str, Any]],
-    profile: TrainingProfile,
+    profile: TrainingProfile | MethodProfile,
     seed: int,
     start: str,
     leak: str | None,
@@ -841,3 +1037,50 @@ def train(
     alphas = sorted({*settings.train_alphas, settings.test_alpha})
     avatars = make_avatars(index, alphas, avatar_settings, n_jobs=n_jobs)
     return evaluate(avatars, alphas, index, folds, settings, seed=seed, n_jobs=n_jobs, **options)
+
+
+def train_method(
+    dataset: str,
+    method: str,
+    protocol: str = "loso",
+    profile: str = "laptop",
+    *,
+    root: Path | str | None = None,
+    k: int = 5,
+    seed: int = 0,
+    n_jobs: int = 2,
+    apex_rule: ApexRule = "middle",
+    **options: Any,
+) -> Results:
+    """Load a data set, make the features of a compared system, and train and test every fold.
+
+    Parameters
+    ----------
+    dataset, protocol, root, k, seed, n_jobs
+        See :func:`train`; the folds are the same.
+    method
+        Name of a system, see :data:`memaa_lib.baselines.SYSTEMS`.
+    profile
+        ``"laptop"``, or ``"paper"`` for the published training settings of the small networks.
+    apex_rule
+        What stands for an apex that nobody annotated (SMIC): ``"middle"`` or ``"searched"``.
+    **options
+        Passed on to :func:`evaluate_method`.
+
+    Returns
+    -------
+    Results
+
+    Examples
+    --------
+    >>> train_method("smic", "bi_woof").scores()  # doctest: +SKIP
+    """
+    from memaa_lib.datasets import load_index
+
+    system_named(method)
+    index = load_index("composite" if protocol in ("composite", "cross") else dataset, root=root)
+    folds = make_folds(index, protocol, train=dataset, k=k, seed=seed)
+    features = make_features(index, [method], apex_rule=apex_rule, n_jobs=n_jobs)[method]
+    return evaluate_method(
+        features, index, folds, method, profile, seed=seed, n_jobs=n_jobs, **options
+    )

@@ -7,11 +7,14 @@ defaults. doit remembers what each page was made from, so only stale pages run a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -361,6 +364,7 @@ def execute(
     title: str = "",
     suffix: str = "",
     failed: Path | None = None,
+    check: Callable[[Path], None] = lambda path: None,
 ) -> None:
     """Run one notebook with papermill and write it, tidied, to ``target``.
 
@@ -379,6 +383,9 @@ def execute(
         For labels, see :func:`relabel`.
     failed
         Where to leave a notebook that raised.
+    check
+        Is called with the executed notebook before it appears at ``target``; what it raises keeps
+        the notebook away.
 
     Raises
     ------
@@ -429,6 +436,7 @@ def execute(
         finally:
             prepared.unlink(missing_ok=True)
         tidy(temporary)
+        check(temporary)
 
 
 def tidy(path: Path) -> None:
@@ -505,7 +513,9 @@ def merge_streams(outputs: Sequence[nbformat.NotebookNode]) -> list[nbformat.Not
 
 # ------------------------------------------------------------------ the book
 def library_fingerprint() -> str:
-    """Return a digest of the library's source without the command line and this module.
+    """Return a digest of the library's source without the command line and this module, and of facts.
+
+    Facts are the data manifests and the reference runs, which pages read as they read the library.
 
     Returns
     -------
@@ -517,10 +527,11 @@ def library_fingerprint() -> str:
     16
     """
     folder = Path(__file__).resolve().parent
-    skip = {"cli.py", "publish.py", "__main__.py"}
+    skip = {"cli.py", "editions.py", "publish.py", "__main__.py"}
     files = sorted(path for path in folder.rglob("*.py") if path.name not in skip)
-    manifests = sorted((ROOT / "data_manifests").glob("*.yaml"))
-    return fingerprint(*(f"{path.name}".encode() + path.read_bytes() for path in files + manifests))
+    facts = sorted((ROOT / "data_manifests").glob("*.yaml"))
+    facts += sorted((ROOT / "results").rglob("*.json"))
+    return fingerprint(*(f"{path.name}".encode() + path.read_bytes() for path in files + facts))
 
 
 def vendor(static: Path | None = None) -> None:
@@ -626,12 +637,17 @@ def build_html(runs: Sequence[Run], *, strict: bool) -> None:
     command = [*builder, "--toc", str(toc), "--path-output", str(fresh), "--all", "--quiet"]
     command += ["-W", "-n", "--keep-going"] if strict else []
     environment = os.environ | {"SOURCE_DATE_EPOCH": BOOK_DATE, "PYTHONHASHSEED": "0"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = _run_stoppable(command, environment)
     log = ROOT / "build" / "html.log"
     log.write_text(done.stdout + done.stderr, "utf-8")
     if done.returncode:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         raise RunFailed("\n".join(["the book does not build:", *lines[-12:], f"whole log: {log}"]))
+    try:
+        refuse_gated_faces(fresh / "_build" / "html")
+    except RunFailed:
+        shutil.rmtree(fresh)
+        raise
     book = ROOT / "_build" / "html"
     shutil.rmtree(book, ignore_errors=True)
     book.parent.mkdir(exist_ok=True)
@@ -725,11 +741,85 @@ def build_book(
         "task_html": lambda: _html_task(runs, strict=not datasets),
     }
     (ROOT / "build").mkdir(exist_ok=True)
-    status = DoitMain(ModuleTaskLoader(module)).run(["run"])
+    with _noting_ctrl_c():
+        status = DoitMain(ModuleTaskLoader(module)).run(["run"])
+    if _stopped.is_set():
+        raise KeyboardInterrupt
     if status and report.ok:
         raise RunFailed(f"doit ended with status {status} before any task ran")
     report.seconds = time.monotonic() - started
     return report
+
+
+def count_tasks(datasets: Sequence[str] = ()) -> int:
+    """Return how many tasks a build has, fresh or stale: preparations, pages and the HTML.
+
+    Parameters
+    ----------
+    datasets
+        As in :func:`build_book`.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> count_tasks(["smic"]) < count_tasks()
+    True
+    """
+    runs = published_runs(datasets)
+    return len(runs) + len({name for run in runs for name in needed_preparations(run)}) + 1
+
+
+_stopped = threading.Event()
+
+
+@contextlib.contextmanager
+def _noting_ctrl_c() -> Iterator[None]:
+    """Take note of Ctrl-C: doit takes it for one task's failure and goes on with the others."""
+    _stopped.clear()
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def note(*_: object) -> None:
+        _stopped.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _run_stoppable(
+    command: Sequence[str], environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in the project's folder; Ctrl-C ends it, and lets no other begin."""
+    if _stopped.is_set():
+        raise RunFailed("stopped")
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        while True:
+            try:
+                out, err = process.communicate(timeout=0.5)
+                return subprocess.CompletedProcess(command, process.returncode, out, err)
+            except subprocess.TimeoutExpired:
+                if _stopped.is_set():
+                    process.send_signal(signal.SIGINT)
+                    _stop_soon(process)
+
+
+def _stop_soon(process: subprocess.Popen[str]) -> None:
+    """Give a process some seconds to tidy up, then end it."""
+    try:
+        process.wait(timeout=8)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def run_in_process(*arguments: str) -> None:
@@ -750,7 +840,7 @@ def run_in_process(*arguments: str) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     status = log.with_suffix(".progress")
     environment = os.environ | {"MEMAA_PROGRESS": str(status)}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = _run_stoppable(command, environment)
     status.unlink(missing_ok=True)
     log.write_text(done.stdout + done.stderr, "utf-8")
     if done.returncode:
@@ -842,6 +932,7 @@ def _data_state(run: Run | str) -> str:
     dataset = run.dataset if isinstance(run, Run) else run.partition("-")[2]
     names = (dataset,) if dataset in DATASETS else DATASETS
     roots = {name: os.environ.get(f"MEMAA_{name.upper()}_ROOT", "") for name in names}
+    roots["allowed"] = os.environ.get("MEMAA_ALLOW_SUBJECTS", "")
     settings = ROOT / "memaa.toml"
     return fingerprint(roots, settings.read_bytes() if settings.is_file() else b"")
 
@@ -915,6 +1006,7 @@ def needed_preparations(run: Run) -> list[str]:
         "08": [*all_avatars, PRETRAINING, "scores-cross"],
         "10": [*all_avatars, PRETRAINING, "scores-arms"],
         "12": all_avatars,
+        "13": ["avatars-smic"],
     }.get(number, [])
 
 
@@ -997,7 +1089,41 @@ def run_page(run: Run, profile: str, suffix: str) -> None:
         title="" if run.dataset == COMMON else run.dataset,
         suffix=suffix,
         failed=ROOT / "build" / "failed" / run.dataset / f"{run.notebook}.ipynb",
+        check=refuse_gated_faces,
     )
+
+
+def refuse_gated_faces(place: Path) -> None:
+    """Keep faces that a licence does not let be shown out of what is published.
+
+    Parameters
+    ----------
+    place
+        An executed notebook, or a folder of built pages.
+
+    Raises
+    ------
+    RunFailed
+        If a face of a real set is in it whose subject may not be shown.
+
+    Examples
+    --------
+    >>> refuse_gated_faces(Path("no set is gated, so nothing is looked at"))
+    """
+    from memaa_lib import guard
+
+    with contextlib.chdir(ROOT):  # where notebooks find memaa.toml
+        roots = guard.gated_roots()
+    if not roots:
+        return
+    try:
+        gated = guard.gated_clips(roots)
+        if place.is_dir():
+            guard.check_folder(place, gated)
+        else:
+            guard.check_notebook(place, gated)
+    except guard.FaceFound as error:
+        raise RunFailed(str(error)) from None
 
 
 def prepare(name: str, profile: str) -> None:
@@ -1010,14 +1136,14 @@ def prepare(name: str, profile: str) -> None:
     profile
         Training profile.
     """
-    from memaa_lib import arms, network, protocol
+    from memaa_lib import arms, network, pretraining, protocol
     from memaa_lib.avatar import make_avatars
     from memaa_lib.datasets import load_index
     from memaa_lib.paper import TRAINING_ALPHAS
 
     kind, _, what = name.partition("-")
     if kind == PRETRAINING:
-        network.starting_weights(network.profile_named(profile), n_jobs=1)
+        pretraining.starting_weights(network.profile_named(profile), n_jobs=1)
     elif kind == "avatars":
         make_avatars(load_index(what), TRAINING_ALPHAS)  # among them the test's
     elif what == "cross":

@@ -18,11 +18,15 @@ import pandas as pd
 
 import memaa_lib
 from memaa_lib import metrics
+from memaa_lib.datasets import load_index
+from memaa_lib.datasets.examples import describe
 from memaa_lib.paper import CLASSES
-from memaa_lib.protocol import Results
+from memaa_lib.protocol import LEAKS, Results, train
 from memaa_lib.storage import InputError, atomic_path, fingerprint
 
 KEYS = ["dataset", "subject", "clip"]
+AS_TRAINED = "as trained"
+LEAKING = "epoch chosen on the test subjects"
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +161,47 @@ def read_reference(name: Path | str) -> Reference:
     }
     tables = {key: pd.DataFrame(rows) for key, rows in content["tables"].items()}
     return Reference({**content["provenance"], "digest": content["digest"]}, runs, tables)
+
+
+def write_runs(
+    path: Path | str,
+    dataset: str,
+    protocol: str = "loso",
+    profile: str = "laptop",
+    *,
+    seed: int = 0,
+    n_jobs: int = 2,
+) -> None:
+    """Run the method as it is and with the epoch chosen on the test subjects, and keep both.
+
+    Parameters
+    ----------
+    path
+        ``.json`` file.
+    dataset, protocol, profile, seed, n_jobs
+        See :func:`memaa_lib.protocol.train`. ``"cross"`` trains on ``dataset`` and tests on the two
+        others, without the second run.
+
+    Examples
+    --------
+    >>> write_runs("smic.json", "smic")  # doctest: +SKIP
+    """
+    common: dict[str, Any] = {"seed": seed, "n_jobs": n_jobs}
+    runs = {AS_TRAINED: train(dataset, protocol, profile, **common)}
+    if protocol != "cross":
+        runs[LEAKING] = train(dataset, protocol, profile, leak=LEAKS[0], **common)
+    results = runs[AS_TRAINED]
+    index = load_index("composite" if protocol in ("composite", "cross") else dataset)
+    provenance = {
+        "data": describe(index),
+        "dataset": dataset,
+        "protocol": protocol,
+        "profile": profile,
+        "seed": seed,
+        "start": results.start,
+        "folds": len(results.folds),
+    }
+    write_reference(path, runs, provenance)
 
 
 def _predictions(run: Results | pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,9 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ import joblib
 import numpy as np
 import platformdirs
 from joblib.externals.loky import get_reusable_executor
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -124,6 +127,33 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_arrays(path: Path | str, names: Sequence[str]) -> dict[str, NDArray[Any]] | None:
+    """Read arrays that were kept in the cache, if they are there and whole.
+
+    Parameters
+    ----------
+    path
+        An ``.npz`` archive. Nothing in it is executed.
+    names
+        What it must hold.
+
+    Returns
+    -------
+    dict or None
+        ``None`` if there is no such file or it is damaged: what is kept can be made again.
+
+    Examples
+    --------
+    >>> read_arrays("nowhere.npz", ["a"]) is None
+    True
+    """
+    try:
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            return {name: archive[name] for name in names}
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error):
+        return None
 
 
 @contextlib.contextmanager

@@ -8,10 +8,12 @@ import pytest
 from memaa_lib.comparison import OURS, REMARKS, printed_scores, score_table
 from memaa_lib.metrics import COLUMNS, uar, uf1
 from memaa_lib.paper import DATASET_TITLES, table
-from memaa_lib.reference import read_reference, results_folder, write_reference
+from memaa_lib.reference import AS_TRAINED, LEAKING, read_reference, results_folder, write_reference
 from memaa_lib.storage import InputError
 
-KEPT = sorted(path for kind in ("arms", "systems") for path in (results_folder() / kind).glob("*"))
+KEPT = sorted(
+    path for kind in ("runs", "arms", "systems") for path in (results_folder() / kind).glob("*")
+)
 
 
 def predictions(shift: int = 0) -> pd.DataFrame:
@@ -77,6 +79,19 @@ def test_committed_runs_can_be_read_and_say_what_they_are(path):
     assert reference.runs
     assert {"data", "dataset", "protocol", "profile", "seed", "memaa"} <= set(reference.provenance)
     assert path.stat().st_size < 100_000
+
+
+def test_the_method_was_run_on_every_set_alone_together_and_across():
+    names = {path.stem for path in (results_folder() / "runs").glob("*.json")}
+    sets = {"smic", "casme2", "samm"}
+    assert names == {*sets, "composite", *(f"cross-{name}" for name in sets)}
+    for name in (*sets, "composite"):
+        runs = read_reference(f"runs/{name}").runs
+        assert set(runs) == {AS_TRAINED, LEAKING}
+        honest, leaking = (
+            uf1(runs[key]["label"], runs[key]["prediction"]) for key in (AS_TRAINED, LEAKING)
+        )
+        assert honest < leaking
 
 
 def test_score_table_scores_each_part():

@@ -1,0 +1,356 @@
+"""Starting weights, and the pre-training behind ``initialisation="pretrained"`` (not the paper's).
+
+The network of the laptop profile first learns from avatars of synthetic people who are in no data
+set. ``starting_weights`` returns what a profile starts from, whichever it is.
+
+``torch`` is imported inside the functions that need it, so importing this module costs nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from memaa_lib.network import (
+    CODE_VERSION,
+    IMAGENET_FILE,
+    StateDict,
+    TrainingProfile,
+    imagenet_weights,
+    network_inputs,
+    read_weights,
+    resize_avatars,
+    scratch_weights,
+    train,
+    weights_digest,
+    write_weights,
+)
+from memaa_lib.paper import CLASSES
+from memaa_lib.storage import (
+    InputError,
+    atomic_path,
+    cache_root,
+    fingerprint,
+    in_parallel,
+    progress,
+    read_arrays,
+)
+
+_TRAINING = TrainingProfile(
+    name="laptop pre-training",
+    image_size=64,
+    initialisation="scratch",
+    optimizer="adamw",
+    learning_rate=1e-3,
+    weight_decay=0.05,
+    batch_size=32,
+    schedule="one-cycle",
+    epochs=16,
+    shift_px=2.0,
+    contrast=0.1,
+    gray_probability=0.2,
+)
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """How the starting weights of ``initialisation="pretrained"`` are made.
+
+    The network first learns from avatars of synthetic people who occur in no data set ("further"
+    identities): their class, and how strongly each action unit of the face moves, which the renderer
+    knows. The second task says much more about each clip than its class does. All of this is ours,
+    not the paper's.
+
+    Parameters
+    ----------
+    identities
+        Number of further identities.
+    clips_per_class
+        Clips of each class for each identity.
+    camera
+        Camera of the clips, a key of ``memaa_lib.synthetic.CAMERAS``.
+    seconds
+        Shortest and longest clip.
+    difficulty
+        Difficulty of the clips, 0 to 1; easier than the twins, as the aim is to learn.
+    seed
+        Seed of identities, clips and training.
+    training
+        Training settings; its ``train_alphas`` say which avatars are made.
+
+    Examples
+    --------
+    >>> PRETRAINING.training.initialisation
+    'scratch'
+    """
+
+    identities: int = 64
+    clips_per_class: int = 2
+    camera: str = "smic"
+    seconds: tuple[float, float] = (0.16, 0.5)
+    difficulty: float = 0.25
+    seed: int = 0
+    training: TrainingProfile = _TRAINING
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name in ("identities", "clips_per_class"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InputError(f"pre-training: {name} must be a whole number >= 1; got {value!r}")
+        shortest, longest = self.seconds
+        if not 0 < shortest <= longest:
+            raise InputError(f"pre-training: seconds must be 0 < low <= high; got {self.seconds}")
+
+
+PRETRAINING = Pretraining()
+"""What the laptop profile starts from."""
+
+
+@dataclass(frozen=True, eq=False)
+class StartingWeights:
+    """Weights that a run starts from, and where they come from.
+
+    Parameters
+    ----------
+    state
+        Weights and buffers.
+    name
+        What they are, for results and pages.
+    digest
+        Digest of ``state``.
+    """
+
+    state: StateDict
+    name: str
+    digest: str
+
+
+def starting_weights(
+    profile: TrainingProfile,
+    *,
+    seed: int = 0,
+    weights: Path | str | None = None,
+    n_jobs: int = 2,
+) -> StartingWeights:
+    """Return the weights a profile starts from.
+
+    Parameters
+    ----------
+    profile
+        Its ``initialisation`` decides.
+    seed
+        Seed of what is random in them.
+    weights
+        File to take instead of downloading or training.
+    n_jobs
+        Processes that render the pre-training clips.
+
+    Returns
+    -------
+    StartingWeights
+
+    Raises
+    ------
+    InputError
+        If the file does not fit, or weights are given for a start from scratch.
+    """
+    if profile.initialisation == "scratch":
+        if weights is not None:
+            raise InputError(
+                f"profile {profile.name!r} starts from scratch: leave the weights file out, or "
+                "choose initialisation='imagenet' or 'pretrained'"
+            )
+        state, name = scratch_weights(seed), "scratch"
+    elif profile.initialisation == "imagenet":
+        state, name = imagenet_weights(weights, seed), f"imagenet ({IMAGENET_FILE})"
+    else:
+        path = pretrained_weights(n_jobs=n_jobs) if weights is None else Path(weights)
+        state, name = read_weights(path), f"pretrained ({path.name})"
+    expected = {key: value.shape for key, value in scratch_weights().items()}
+    if {key: value.shape for key, value in state.items()} != expected:
+        raise InputError(f"{name}: not the weights of a ResNet-34 with {len(CLASSES)} outputs")
+    return StartingWeights(state, name, weights_digest(state))
+
+
+def pretraining_set(
+    settings: Pretraining = PRETRAINING, *, n_jobs: int = 2, cache: Path | str | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float32]]:
+    """Render clips of further identities and make their avatars.
+
+    The landmarks are the renderer's own and the labels what the face really shows: these people
+    are in no data set, so nothing of the test is known here. Finished identities are kept.
+
+    Parameters
+    ----------
+    settings
+        What to render.
+    n_jobs
+        Processes; the result does not depend on it.
+    cache
+        Folder of the finished identities; None takes the cache.
+
+    Returns
+    -------
+    avatars : numpy.ndarray
+        ``(N, A, s, s, 3)`` uint8 at the training image size, one A for each training alpha.
+    labels : numpy.ndarray
+        ``(N,)`` int64 codes.
+    action_units : numpy.ndarray
+        ``(N, K)`` float32, how strongly the action units move at the apex, left and right
+        averaged, as a mirrored avatar has the same ones.
+
+    Examples
+    --------
+    >>> avatars, labels, action_units = pretraining_set()  # doctest: +SKIP
+    """
+    folder = cache_root() / "pretraining" if cache is None else Path(cache)
+    # What a single identity depends on: neither their number nor how they are trained on.
+    part = replace(
+        settings,
+        identities=1,
+        training=TrainingProfile(
+            "-",
+            image_size=settings.training.image_size,
+            train_alphas=settings.training.train_alphas,
+        ),
+    )
+    tasks = ((i, part, folder) for i in range(settings.identities))
+    results = []
+    with progress("pre-training clips", settings.identities) as advance:
+        for result in in_parallel(_avatars_of_identity, tasks, n_jobs):
+            results.append(result)
+            advance()
+    avatars, labels, action_units = zip(*results, strict=True)
+    return np.concatenate(avatars), np.concatenate(labels), np.concatenate(action_units)
+
+
+def _rendering_version() -> str:
+    """Return what changes when pre-training avatars would come out differently."""
+    from memaa_lib import avatar
+    from memaa_lib.synthetic.release import generator_signature
+
+    return fingerprint(CODE_VERSION, avatar.CODE_VERSION, generator_signature("further"))
+
+
+def _avatars_of_identity(
+    number: int, settings: Pretraining, folder: Path
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float32]]:
+    """Return avatars ``(n, A, s, s, 3)``, labels and action units of one further identity."""
+    cv2.setNumThreads(1)
+    key = fingerprint(_rendering_version(), settings, number)
+    path = folder / f"identity-{number:04d}-{key}.npz"
+    kept = read_arrays(path, ("avatars", "labels", "action_units"))
+    if kept is not None:
+        return kept["avatars"], kept["labels"], kept["action_units"]
+    avatars, labels, action_units = _render_identity(number, settings)
+    with atomic_path(path) as temporary:
+        np.savez_compressed(temporary, avatars=avatars, labels=labels, action_units=action_units)
+    return avatars, labels, action_units
+
+
+def _render_identity(
+    number: int, settings: Pretraining
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float32]]:
+    """Render all clips of one further identity and make their avatars."""
+    from memaa_lib.avatar import AvatarSettings, clip_to_avatar
+    from memaa_lib.clips import Clip
+    from memaa_lib.synthetic import CAMERAS, FaceRig, plan_clip, render_clip, sample_identity
+
+    if settings.camera not in CAMERAS:
+        raise InputError(f"no camera {settings.camera!r}: choose one of {', '.join(CAMERAS)}")
+    camera = CAMERAS[settings.camera]
+    rig = FaceRig(sample_identity("further", str(number), seed=settings.seed), camera)
+    chain = AvatarSettings(landmarks="given")
+    generator = np.random.default_rng([settings.seed, number])
+    avatars, labels, action_units = [], [], []
+    for label in CLASSES:
+        for repeat in range(settings.clips_per_class):
+            n_frames = max(8, round(camera.fps * generator.uniform(*settings.seconds)))
+            plan = plan_clip(
+                rig,
+                label,
+                n_frames=n_frames,
+                apex=round(n_frames * generator.uniform(0.3, 0.65)),
+                clip=f"{label}{repeat}",
+                seed=settings.seed,
+                difficulty=settings.difficulty,
+            )
+            clip = render_clip(rig, plan)
+            made = clip_to_avatar(
+                Clip(clip.frames, camera.fps),
+                settings.training.train_alphas,
+                chain,
+                landmarks=clip.landmarks,
+            )
+            avatars.append(resize_avatars(made, settings.training.image_size))
+            labels.append(CLASSES.index(clip.shown_label))
+            action_units.append(_both_sides(plan.expression[plan.apex]))
+    return np.stack(avatars), np.array(labels, dtype=np.int64), np.stack(action_units)
+
+
+def _both_sides(weights: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Average the left and right weights of each action unit."""
+    from memaa_lib.synthetic import ACTION_UNITS
+
+    units = np.array([name.rstrip("LR") for name in ACTION_UNITS])
+    return np.array([weights[units == unit].mean() for unit in np.unique(units)], np.float32)
+
+
+def pretrained_weights(
+    settings: Pretraining = PRETRAINING, *, n_jobs: int = 2, cache: Path | str | None = None
+) -> Path:
+    """Return a file with weights trained on further identities, making it if need be.
+
+    Parameters
+    ----------
+    settings
+        What to train on and how.
+    n_jobs
+        Processes that render. The training is one process with one thread.
+    cache
+        Folder; None takes the cache.
+
+    Returns
+    -------
+    pathlib.Path
+        For ``read_weights``.
+
+    Examples
+    --------
+    >>> pretrained_weights()  # doctest: +SKIP
+    """
+    folder = cache_root() / "pretraining" if cache is None else Path(cache)
+    key = fingerprint(_rendering_version(), settings)
+    for path in sorted(folder.glob(f"resnet34-further-{key}-*.pth")):
+        with contextlib.suppress(InputError):
+            read_weights(path)
+            return path
+    avatars, labels, action_units = pretraining_set(settings, n_jobs=n_jobs, cache=folder)
+    profile = settings.training
+    # Every action unit that moves at all gets the same say.
+    size = np.sqrt(np.square(action_units).mean(axis=0))
+    side_targets = action_units[:, size > 0] / size[size > 0]
+    start = scratch_weights(settings.seed, len(CLASSES) + side_targets.shape[1])
+    inputs = network_inputs(avatars, profile, start)
+    images = inputs.reshape(-1, *inputs.shape[2:])
+    copies = avatars.shape[1]
+    with progress("pre-training epochs", profile.epochs) as advance:
+        trained = train(
+            images,
+            np.repeat(labels, copies),
+            profile,
+            start,
+            seed=settings.seed,
+            after_epoch=lambda epoch, part: advance(),
+            side_targets=np.repeat(side_targets, copies, axis=0),
+        )
+    state = dict(trained.state)
+    for name in ("fc.weight", "fc.bias"):
+        state[name] = state[name][: len(CLASSES)].clone()
+    return write_weights(state, folder, f"resnet34-further-{key}")
