@@ -219,3 +219,15 @@ def test_refuses_frames_without_inner_pixels() -> None:
 def test_keep_frames_refuses_wrong_input(wrong: NDArray[np.float64]) -> None:
     with pytest.raises(InputError, match="finite numbers"):
         keep_frames(wrong)
+
+
+def test_the_smallest_frame_has_blocks_of_one_pixel() -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (3, 9, 9), dtype=np.uint8)
+    assert texture_intensity(frames, window=3, cutoff=0).shape == (3,)
+    with pytest.raises(InputError, match="expected at least 9 px a side"):
+        texture_intensity(frames[:, :8], window=3, cutoff=0)
+
+
+def test_a_single_number_is_no_intensity() -> None:
+    with pytest.raises(InputError, match=r"shape \(\), expected \(T,\)"):
+        keep_frames(np.array(3.0))
