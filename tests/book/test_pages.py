@@ -93,9 +93,10 @@ def axe() -> str:
 
 
 # MathJax's own markup is left out, of the long library reference all but the first modules, which are
-# like the rest; on the phone the colors, which are those of the desktop. That saves minutes.
+# like the rest; on the phone the colors, which are those of the desktop. That saves minutes. Nothing is
+# preloaded: axe would read style sheets anew, which a browser does not allow from file://.
 ACCESSIBLE = """async ([tags, colors]) => (await axe.run({exclude: [['mjx-container']]}, {
-    runOnly: {type: 'tag', values: tags}, resultTypes: ['violations'],
+    runOnly: {type: 'tag', values: tags}, resultTypes: ['violations'], preload: false,
     rules: {'color-contrast': {enabled: colors}},
 })).violations.map(rule => `${rule.id}: ${rule.nodes[0].html.slice(0, 120)}`)"""
 SHORTEN = (

@@ -23,6 +23,11 @@ PATIENCE = 300  # seconds that a command may take on a busy machine
 QUICK_STOP = 30  # seconds within which Ctrl-C must end a command on a busy machine
 
 
+def hear_ctrl_c() -> None:
+    """Undo what a shell does to commands in the background: they would ignore Ctrl-C for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass
 class Job:
     """A command, and where its results are."""
@@ -37,6 +42,7 @@ class Job:
         return subprocess.Popen(
             self.command, env=environment, cwd=self.environment.get("MEMAA_PROJECT", str(ROOT)),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            preexec_fn=hear_ctrl_c,
         )  # fmt: skip
 
     def run(self) -> tuple[int, str, float]:
