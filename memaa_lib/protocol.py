@@ -14,10 +14,10 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -394,6 +394,9 @@ class MethodTask:
     fingerprint: str
 
 
+AnyTask = TypeVar("AnyTask", FoldTask, MethodTask)
+
+
 def run_method_fold(features: NDArray[np.floating], task: MethodTask) -> dict[str, Any]:
     """Train a compared system on the fold's training clips and predict its test clips.
 
@@ -629,19 +632,14 @@ def evaluate(
         seed=seed, weights=weights, device=device, leak=leak, n_jobs=n_jobs, time_limit=time_limit,
     )  # fmt: skip
     folder = cache_root() / "folds" if out is None else Path(out)
-    done = {task.fold.name: found for task in tasks if (found := _read_result(folder, task))}
-    missing = [task for task in tasks if task.fold.name not in done]
-    if missing:
+
+    def run(missing: Sequence[FoldTask]) -> Iterator[dict[str, Any]]:
         inputs = network.network_inputs(avatars, settings, start.state)
         arrays = {name: value.numpy() for name, value in start.state.items()}
-        deadline = math.inf if time_limit is None else time.monotonic() + time_limit
-        run = _run_on_cluster if cluster else _run_here
-        with progress("training folds", len(tasks)) as advance:
-            advance(len(done))
-            for result in run(inputs, arrays, missing, n_jobs, deadline, cluster):
-                done[result["fold"]] = result
-                _write_result(folder, result)
-                advance()
+        where = _run_on_cluster if cluster else _run_here
+        return where(inputs, arrays, missing, n_jobs, _deadline(time_limit), cluster)
+
+    done = _run_missing(tasks, folder, "training folds", run)
     return _collect(index, tasks, done, settings, seed, start.name, leak, folder)
 
 
@@ -692,17 +690,13 @@ def evaluate_method(
     labels = metrics.class_codes(index["label"].to_numpy(), "index, column label")
     tasks = _method_tasks(features, labels, folds, method, profile, seed)
     folder = cache_root() / "folds" if out is None else Path(out)
-    done = {task.fold.name: found for task in tasks if (found := _read_result(folder, task))}
-    missing = [task for task in tasks if task.fold.name not in done]
-    deadline = math.inf if time_limit is None else time.monotonic() + time_limit
-    calls = ((features, task) for task in missing if time.monotonic() < deadline)
-    with progress(f"folds of {method}", len(tasks)) as advance:
-        advance(len(done))
-        workers = min(n_jobs, max(1, len(missing)))
-        for result in in_parallel(run_method_fold, calls, workers, ordered=False):
-            done[result["fold"]] = result
-            _write_result(folder, result)
-            advance()
+
+    def run(missing: Sequence[MethodTask]) -> Iterator[dict[str, Any]]:
+        deadline = _deadline(time_limit)
+        calls = ((features, task) for task in missing if time.monotonic() < deadline)
+        return in_parallel(run_method_fold, calls, min(n_jobs, len(missing)), ordered=False)
+
+    done = _run_missing(tasks, folder, f"folds of {method}", run)
     named = MethodProfile(f"{method}, {profile}")
     return _collect(index, tasks, done, named, seed, "scratch", None, folder)
 
@@ -851,6 +845,30 @@ def _make_tasks(
             )
         )
     return tasks
+
+
+def _deadline(time_limit: float | None) -> float:
+    """Return the monotonic time from which on no new fold is begun."""
+    return math.inf if time_limit is None else time.monotonic() + time_limit
+
+
+def _run_missing(
+    tasks: Sequence[AnyTask],
+    folder: Path,
+    description: str,
+    run: Callable[[Sequence[AnyTask]], Iterator[dict[str, Any]]],
+) -> dict[str, dict[str, Any]]:
+    """Read the kept results, run the folds that have none, and keep each result as it comes."""
+    done = {task.fold.name: found for task in tasks if (found := _read_result(folder, task))}
+    missing = [task for task in tasks if task.fold.name not in done]
+    if missing:
+        with progress(description, len(tasks)) as advance:
+            advance(len(done))
+            for result in run(missing):
+                done[result["fold"]] = result
+                _write_result(folder, result)
+                advance()
+    return done
 
 
 def _run_here(

@@ -873,8 +873,9 @@ def running_states() -> list[str]:
 def _page_tasks(runs: Sequence[Run], profile: str) -> Iterator[dict[str, Any]]:
     from doit.tools import config_changed
 
+    library = library_fingerprint()
     for run in runs:
-        state = {"library": library_fingerprint(), "profile": profile, "data": _data_state(run)}
+        state = {"library": library, "profile": profile, "data": _data_state(run)}
         suffix = label_suffix(run, runs)
         yield {
             "name": f"{run.dataset}/{run.notebook}",
@@ -891,9 +892,10 @@ def _prepare_tasks(runs: Sequence[Run], profile: str) -> Iterator[dict[str, Any]
     from doit.tools import config_changed
 
     names = dict.fromkeys(name for run in runs for name in needed_preparations(run))
+    library = library_fingerprint()
     previous = None
     for name in names:
-        state = {"library": library_fingerprint(), "profile": profile, "data": _data_state(name)}
+        state = {"library": library, "profile": profile, "data": _data_state(name)}
         if name.startswith("scores-"):
             before = [PRETRAINING, *needed_avatars(name)]
         else:
