@@ -2,22 +2,25 @@
 
 Both have the same two methods, ``fit(features, labels)`` and ``predict(features)``, and a digest of
 what they have learned.
+
+``torch`` and ``sklearn`` are imported where they are needed, so importing this module costs nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from sklearn.svm import SVC
 
 from memaa_lib.baselines.flow_images import SIDE
 from memaa_lib.network import one_thread, weights_digest
 from memaa_lib.storage import InputError, fingerprint
+
+if TYPE_CHECKING:
+    import torch
 
 PENALTY = 10_000.0  # C of the support vector machines, from the challenge organizers' group
 
@@ -72,6 +75,8 @@ class LinearMachine:
     """
 
     def __init__(self, penalty: float = PENALTY) -> None:
+        from sklearn.svm import SVC
+
         self.machine = SVC(kernel="linear", C=penalty)
 
     def fit(self, features: NDArray[np.floating], labels: NDArray[np.int64]) -> None:
@@ -171,6 +176,8 @@ class SmallNet:
         labels
             ``(N,)`` codes.
         """
+        import torch
+
         _check(features, labels)
         images = _as_images(features)
         spread = images.std(axis=(0, 2, 3), keepdims=True)
@@ -211,6 +218,8 @@ class SmallNet:
         InputError
             If nothing was learned yet.
         """
+        import torch
+
         if self.network is None:
             raise InputError("the network has not been trained; call fit first")
         with one_thread(), torch.inference_mode():
@@ -225,6 +234,8 @@ class SmallNet:
 
 def _batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
     """Cut an order into batches; a last one of a single clip has no statistics and is left out."""
+    import torch
+
     return [part for part in torch.split(order, size) if len(part) > 1]
 
 

@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 from memaa_lib.baselines import apex, bi_woof, flow_images, hog3d, lbp_top
 from memaa_lib.baselines.classifiers import Classifier, LinearMachine, NetSettings, SmallNet
 from memaa_lib.baselines.faces import ApexRule, FaceClip, clip_fingerprint
-from memaa_lib.baselines.off_apexnet import OffApexNet
-from memaa_lib.baselines.ststnet import STSTNet
 from memaa_lib.storage import (
     InputError,
     atomic_path,
@@ -72,6 +70,19 @@ def _machine(profile: str, seed: int) -> Classifier:
     return LinearMachine()
 
 
+def _off_apexnet() -> Any:
+    # The two networks are imported here because torch takes seconds to import.
+    from memaa_lib.baselines.off_apexnet import OffApexNet
+
+    return OffApexNet()
+
+
+def _ststnet() -> Any:
+    from memaa_lib.baselines.ststnet import STSTNet
+
+    return STSTNet()
+
+
 def _net(
     network: Callable[[], Any], settings: Mapping[str, NetSettings], profile: str, seed: int
 ) -> Classifier:
@@ -106,7 +117,7 @@ SYSTEMS: Mapping[str, System] = MappingProxyType(
                 "off_apexnet",
                 "OFF-ApexNet",
                 flow_images.clip_features,
-                partial(_net, OffApexNet, _OFF_APEXNET),
+                partial(_net, _off_apexnet, _OFF_APEXNET),
                 "Gan et al. 2019",
                 "flow_images",
             ),
@@ -114,7 +125,7 @@ SYSTEMS: Mapping[str, System] = MappingProxyType(
                 "ststnet",
                 "STSTNet",
                 flow_images.clip_features,
-                partial(_net, STSTNet, _STSTNET),
+                partial(_net, _ststnet, _STSTNET),
                 "Liong et al. 2019",
                 "flow_images",
             ),
