@@ -516,7 +516,7 @@ def slides() -> None:
 
     Example: [bold]memaa slides[/bold]
     """
-    from memaa_lib.editions import write_slides
+    from memaa_lib.slides import write_slides
 
     out.print(f"{write_slides()[0]}", markup=False, highlight=False)
 
@@ -531,7 +531,7 @@ def pdf(
 
     Example: [bold]memaa pdf --out memaa.pdf[/bold]
     """
-    from memaa_lib.editions import write_pdf
+    from memaa_lib.printing import write_pdf
 
     out.print(f"{write_pdf(target)}", markup=False, highlight=False)
 

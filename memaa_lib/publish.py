@@ -513,7 +513,7 @@ def merge_streams(outputs: Sequence[nbformat.NotebookNode]) -> list[nbformat.Not
 
 # ------------------------------------------------------------------ the book
 def library_fingerprint() -> str:
-    """Return a digest of the library's source without the command line and this module, and of facts.
+    """Return a digest of what pages compute with: library and facts, not what makes books of pages.
 
     Facts are the data manifests and the reference runs, which pages read as they read the library.
 
@@ -527,7 +527,7 @@ def library_fingerprint() -> str:
     16
     """
     folder = Path(__file__).resolve().parent
-    skip = {"cli.py", "editions.py", "publish.py", "__main__.py"}
+    skip = {"cli.py", "editions.py", "printing.py", "publish.py", "slides.py", "__main__.py"}
     files = sorted(path for path in folder.rglob("*.py") if path.name not in skip)
     facts = sorted((ROOT / "data_manifests").glob("*.yaml"))
     facts += sorted((ROOT / "results").rglob("*.json"))

@@ -1,4 +1,4 @@
-"""Editions: solutions pass and stubs fail, students get no solution, slides and PDF from the pages."""
+"""Editions: solutions pass and stubs fail, students get no solution, the tree to publish is whole."""
 
 import itertools
 import shutil
@@ -105,52 +105,7 @@ def test_without_executed_pages_an_edition_says_what_comes_first(tmp_path, monke
     with pytest.raises(InputError, match=r"00_front: this page has not been run.*make book"):
         editions.build_edition("student")
     with pytest.raises(InputError, match="no book here yet; make book comes first"):
-        editions.write_slides()
-
-
-def test_every_page_of_the_method_is_in_one_lesson():
-    numbers = [number for lesson in editions.LESSONS for number in lesson.notebooks]
-    assert sorted(numbers) == sorted(path.stem[:2] for path in NOTEBOOKS if "00" not in path.stem)
-    guide = (ROOT / "book" / "course.md").read_text("utf-8")
-    for lesson in editions.LESSONS:
-        assert f"(lesson-{lesson.number})=\n## Lesson {lesson.number}: {lesson.title}\n" in guide
-
-
-PAGE = """<article><section><h1>Title<a class="headerlink" href="#x">#</a></h1>
-<p>One sentence.
-Another with <em>two
-lines</em>.</p>
-<section id="b"><h2>Second</h2><p>See <a href="../a.html#eq">there</a>.</p>
-<div class="cell"><div class="cell_input"><pre>plot()</pre></div><img src="../_images/a.png" alt="A"></div>
-<div class="cell tag_exercise"><pre>answer</pre></div></section>
-<section><h2>Exercises</h2><p>Not on a slide.</p></section></section></article>"""
-
-
-def test_slides_hold_headings_points_and_pictures_only():
-    first, second = editions.page_slides(BeautifulSoup(PAGE, "html.parser"))
-    assert first.startswith("<h1>Title</h1>")
-    assert first.count("<li>") == 2
-    assert "plot()" not in second, "how a figure is drawn stays on the page"
-    assert "answer" not in second
-    assert "img" in second
-
-
-def test_addresses_of_slides_lead_into_the_book(tmp_path):
-    page = BeautifulSoup(PAGE, "html.parser")
-    (tmp_path / "book").mkdir()
-    editions.relocate(page, tmp_path / "book" / "page.html", tmp_path)
-    assert page.select_one("p a")["href"] == "../html/a.html#eq"
-    assert page.img["src"] == "_images/a.png"
-
-
-def test_without_chromium_the_pdf_says_how_to_get_it(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("CHROMIUM", raising=False)
-    with pytest.raises(InputError, match="apt install chromium"):
-        editions.find_browser()
-    monkeypatch.setenv("CHROMIUM", str(tmp_path / "none"))
-    with pytest.raises(InputError, match=r"none: no such browser.*CHROMIUM"):
-        editions.find_browser()
+        editions.built_book()
 
 
 SOURCE = """(page-one)=

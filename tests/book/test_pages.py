@@ -20,14 +20,14 @@ import pytest
 from bs4 import BeautifulSoup
 from typer.main import get_command
 
-from memaa_lib import cli, editions, paper
+from memaa_lib import cli, paper, printing, slides
 from memaa_lib.publish import published_runs, read_toc, toc_pages
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 PAGES = list(toc_pages(read_toc()))
-FLAGS = list(editions.BROWSER_FLAGS)
+FLAGS = list(printing.BROWSER_FLAGS)
 MODES = {
     "desktop": {"viewport": {"width": 1360, "height": 900}},
     "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
@@ -345,7 +345,7 @@ def test_executed_notebooks_are_clean():
 
 # ------------------------------------------------------------------ slides and PDF
 def test_slides_turn_by_keyboard_and_need_no_network(browser, axe, tmp_path):
-    index, *decks = editions.write_slides(tmp_path / "slides")
+    index, *decks = slides.write_slides(tmp_path / "slides")
     page = browser.new_page()
     for deck in decks:
         complaints: list[str] = []
@@ -370,7 +370,7 @@ def test_the_pdf_holds_the_papers_numbers_and_no_path(tmp_path):
 
     names = ["book/runs/common/00_front", "book/runs/common/01_motion_magnification", "book/cite"]
     with ThreadPoolExecutor(1) as own_thread:  # two of playwright's loops share no thread
-        path = own_thread.submit(editions.write_pdf, tmp_path / "book.pdf", names).result()
+        path = own_thread.submit(printing.write_pdf, tmp_path / "book.pdf", names).result()
     reader = pypdf.PdfReader(path)
     text = "".join(page.extract_text() for page in reader.pages)
     assert [f"({number})" for number in range(1, 6) if f"({number})" not in text] == []

@@ -1,0 +1,45 @@
+"""Slides: every page is in a lesson; headings, points and pictures; addresses lead into the book."""
+
+from pathlib import Path
+
+from bs4 import BeautifulSoup
+
+from memaa_lib import slides
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
+
+
+def test_every_page_of_the_method_is_in_one_lesson():
+    numbers = [number for lesson in slides.LESSONS for number in lesson.notebooks]
+    assert sorted(numbers) == sorted(path.stem[:2] for path in NOTEBOOKS if "00" not in path.stem)
+    guide = (ROOT / "book" / "course.md").read_text("utf-8")
+    for lesson in slides.LESSONS:
+        assert f"(lesson-{lesson.number})=\n## Lesson {lesson.number}: {lesson.title}\n" in guide
+
+
+PAGE = """<article><section><h1>Title<a class="headerlink" href="#x">#</a></h1>
+<p>One sentence.
+Another with <em>two
+lines</em>.</p>
+<section id="b"><h2>Second</h2><p>See <a href="../a.html#eq">there</a>.</p>
+<div class="cell"><div class="cell_input"><pre>plot()</pre></div><img src="../_images/a.png" alt="A"></div>
+<div class="cell tag_exercise"><pre>answer</pre></div></section>
+<section><h2>Exercises</h2><p>Not on a slide.</p></section></section></article>"""
+
+
+def test_slides_hold_headings_points_and_pictures_only():
+    first, second = slides.page_slides(BeautifulSoup(PAGE, "html.parser"))
+    assert first.startswith("<h1>Title</h1>")
+    assert first.count("<li>") == 2
+    assert "plot()" not in second, "how a figure is drawn stays on the page"
+    assert "answer" not in second
+    assert "img" in second
+
+
+def test_addresses_of_slides_lead_into_the_book(tmp_path):
+    page = BeautifulSoup(PAGE, "html.parser")
+    (tmp_path / "book").mkdir()
+    slides.relocate(page, tmp_path / "book" / "page.html", tmp_path)
+    assert page.select_one("p a")["href"] == "../html/a.html#eq"
+    assert page.img["src"] == "_images/a.png"
