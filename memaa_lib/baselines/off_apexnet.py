@@ -13,7 +13,7 @@ from torch import nn
 from memaa_lib.baselines.flow_images import SIDE
 from memaa_lib.paper import CLASSES
 
-PUBLISHED_PARAMETERS = 2_770_000  # what a later paper of the group prints, to three digits
+PUBLISHED_PARAMETERS = 2_770_000  # Liong et al. 2019 (STSTNet), to three digits
 HIDDEN = 1024
 
 
@@ -24,8 +24,14 @@ class OffApexNet(nn.Module):
     -----
     Only the abstract and later descriptions could be read. They agree on the layers; whether the
     convolutions are rectified and whether the dense layers have dropout is not settled. Here the
-    convolutions are rectified and dropout is 0.5, as usual. The layers as described have 2,664,475
-    parameters; a later paper of the group prints 2.77 million and does not say how it counts.
+    convolutions are rectified and dropout is 0.5, as usual.
+
+    The layers as described have 2,664,475 parameters. A later paper of the group (Liong et al.
+    2019, the table of run times) prints 2.77 million and does not say how it counts. It is not
+    explained: padding, pooling, normalization and the number of classes were varied, and no square
+    maps give it, since 7 x 7 of them in two streams give 2.66 million and 8 x 8 give 3.16. Biases
+    counted twice, which explains what the same table prints for STSTNet, give 2.67, one digit away:
+    a misprint is possible.
 
     Examples
     --------

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from memaa_lib.baselines import off_apexnet, ststnet
 from memaa_lib.baselines.classifiers import LinearMachine, NetSettings, SmallNet
 from memaa_lib.baselines.off_apexnet import OffApexNet
-from memaa_lib.baselines.ststnet import PUBLISHED_PARAMETERS, STSTNet
+from memaa_lib.baselines.ststnet import STSTNet
 from memaa_lib.storage import InputError
 
 QUICK = NetSettings(epochs=30, learning_rate=2e-3, batch_size=16)
@@ -30,9 +31,32 @@ def test_ststnet_has_the_layers_of_its_description():
     dense = 5 * 5 * 16 * 3 + 3
     total = sum(int(np.prod(shape)) for shape in shapes.values())
     assert total == convolutions + normalization + dense == 1651 + 32
-    assert total - normalization != PUBLISHED_PARAMETERS != total  # the publication prints 1670
     outputs = [stream.eval()(torch.zeros(1, 3, 28, 28)).shape for stream in STSTNet().streams]
     assert outputs == [(1, 3, 10, 10), (1, 5, 10, 10), (1, 8, 10, 10)]
+
+
+def weights_and_biases(net: torch.nn.Module) -> tuple[int, int]:
+    """Numbers in the convolutions and dense layers."""
+    layers = [m for m in net.modules() if isinstance(m, (torch.nn.Conv2d, torch.nn.Linear))]
+    return sum(m.weight.numel() for m in layers), sum(m.bias.numel() for m in layers)
+
+
+def test_what_is_printed_for_ststnet_is_its_biases_counted_twice():
+    weights, biases = weights_and_biases(STSTNet())
+    assert (weights, biases) == (1632, 19)
+    assert weights + 2 * biases == ststnet.PUBLISHED_PARAMETERS == 1670
+
+
+def test_what_is_printed_for_off_apexnet_fits_no_square_maps():
+    """With two dense layers of 1024, maps of s x s in two streams of 16 channels, any s."""
+    weights, biases = weights_and_biases(OffApexNet())
+    most_more = biases + 4 * (1024 + 22) + 2 * 1025  # counted twice; normalized; five classes
+    for side in range(1, 29):
+        total = weights + biases + 2 * 16 * (side**2 - 7**2) * 1024
+        assert total >= off_apexnet.PUBLISHED_PARAMETERS + 5000 or (
+            total + most_more < off_apexnet.PUBLISHED_PARAMETERS - 5000
+        )
+    assert round((weights + 2 * biases) / 1e6, 2) == 2.67  # a misprint of one digit is possible
 
 
 def test_off_apexnet_has_the_layers_of_its_description():
