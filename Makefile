@@ -1,5 +1,6 @@
 # make book   builds the book          make test   runs every test          make help   lists the rest
 # Both set up .venv first. `PYTHON=python3.12 make book` chooses another Python (3.11 to 3.13).
+# `make venv HASHES=1` installs only files whose hash stands in requirements.hashes.
 
 PYTHON ?= python3
 VENV := .venv
@@ -19,11 +20,18 @@ help:  ## list the tasks
 
 venv: $(READY)  ## create .venv and install the pinned versions
 
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python {v[0]}.{v[1]} found; this project needs 3.11, 3.12 or 3.13: make PYTHON=python3.12")'
 	@echo "Installing into $(VENV) (the first time: two minutes and 7.3 GB with PyTorch's CUDA libraries)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[book,test,cluster,bench]'
+ifdef HASHES
+	@$(PIP) --require-hashes --requirement requirements.hashes
+	@$(PIP) --no-deps --no-build-isolation --editable .
+else
+	@$(PIP) --constraint requirements.lock --editable '.[book,test,cluster,bench]'
+endif
 	@touch $(READY)
 
 book: $(READY)  ## run what changed and build the book into _build/html
@@ -64,7 +72,7 @@ guard: $(READY)  ## search a hidden mark of a gated set in all that the book pub
 fuzz: $(READY)  ## damaged files on every reader, for two minutes
 	@$(BIN)/python tools/fuzz.py
 
-coverage: $(READY)  ## which lines of the library the quick tests run
+coverage: $(READY)  ## which lines of the library the tests run (slow)
 	@$(BIN)/python tools/coverage_of_tests.py
 
 mutate: $(READY)  ## change metrics, protocol and texture: do the tests notice?

@@ -956,10 +956,13 @@ def _read_result(folder: Path, task: FoldTask | MethodTask) -> dict[str, Any] | 
         result = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    codes = result.get("predictions") if isinstance(result, dict) else None
     fits = (
-        isinstance(result, dict)
+        isinstance(codes, list)
         and result.get("fingerprint") == task.fingerprint
-        and len(result.get("predictions", ())) == len(task.fold.test)
+        and "weights_digest" in result
+        and len(codes) == len(task.fold.test)
+        and all(type(code) is int and 0 <= code < len(CLASSES) for code in codes)
     )
     return result if fits else None
 

@@ -8,6 +8,8 @@ defaults. doit remembers what each page was made from, so only stale pages run a
 from __future__ import annotations
 
 import contextlib
+import json
+import logging
 import os
 import re
 import shutil
@@ -26,6 +28,8 @@ import nbformat
 import yaml
 
 from memaa_lib.storage import InputError, atomic_path, fingerprint
+
+logger = logging.getLogger(__name__)
 
 # the checkout; another folder of the same shape can be named, e.g. a course's own copy of the book
 ROOT = Path(os.environ.get("MEMAA_PROJECT", Path(__file__).resolve().parents[1]))
@@ -725,10 +729,12 @@ def build_book(
     runs = published_runs(datasets)
     report = Report([], [], {}, 0.0)
     started = time.monotonic()
+    state = ROOT / "build" / ".doit.json"
+    forget_damaged_state(state)
     module = {
         "DOIT_CONFIG": {
             "default_tasks": ["html"],
-            "dep_file": str(ROOT / "build" / ".doit.json"),
+            "dep_file": str(state),
             "backend": "json",
             "continue": True,
             "reporter": _reporter(report, notify),
@@ -749,6 +755,30 @@ def build_book(
         raise RunFailed(f"doit ended with status {status} before any task ran")
     report.seconds = time.monotonic() - started
     return report
+
+
+def forget_damaged_state(path: Path) -> None:
+    """Remove doit's memory of what is fresh if it is damaged, and say so: doit itself would stop.
+
+    Parameters
+    ----------
+    path
+        The file. A kill while it is written leaves a part of it.
+
+    Examples
+    --------
+    >>> forget_damaged_state(Path("nowhere.json"))
+    """
+    if not path.exists():
+        return
+    try:
+        state = json.loads(path.read_bytes())
+        whole = isinstance(state, dict) and all(isinstance(task, dict) for task in state.values())
+    except ValueError:
+        whole = False
+    if not whole:
+        logger.warning("%s: damaged, so every page is taken for stale and runs again", path)
+        path.unlink()
 
 
 def count_tasks(datasets: Sequence[str] = ()) -> int:

@@ -5,10 +5,20 @@ import pandas as pd
 import pytest
 
 from memaa_lib import arms
-from memaa_lib.arms import ARMS, QUICK, Arm, arm_names, clip_pictures, compare_arms, make_pictures
+from memaa_lib.arms import (
+    ARMS,
+    QUICK,
+    Arm,
+    arm_names,
+    clip_pictures,
+    compare_arms,
+    make_pictures,
+    with_reference,
+)
 from memaa_lib.avatar import AvatarSettings, emotion_avatar, score_frames
 from memaa_lib.clips import Clip, write_image
 from memaa_lib.magnification import magnify
+from memaa_lib.reference import Reference
 from memaa_lib.storage import InputError
 from memaa_lib.texture import keep_frames
 
@@ -99,3 +109,51 @@ def test_pictures_are_kept_on_disk(tmp_path, clip, name, monkeypatch):
 def test_an_unknown_picture_is_refused():
     with pytest.raises(InputError, match="expected one of avatar"):
         Arm("x", picture="portrait")
+
+
+def test_arms_of_the_reference_run_stand_beside_those_run_here(monkeypatch):
+    given = {"data": "twin", "protocol": "loso", "profile": "laptop"}
+    runs = {"full method": FakeResults(0).predictions, "apex frame": FakeResults(9).predictions}
+    kept = Reference(given, runs, {})
+    monkeypatch.setattr(arms, "read_reference", lambda name: kept)
+    here = {"full method": FakeResults(3)}
+    table = with_reference(here, "twin", "smic", "loso", "laptop")
+    assert table["run"].to_dict() == {"full method": "here", "apex frame": "reference"}
+    assert table.attrs["agreement"] == pytest.approx(27 / 30)
+    own = compare_arms(kept.runs)
+    # each is held against the full method of its own run
+    assert table.loc["apex frame", "difference"] == own.loc["apex frame", "difference"]
+    other = with_reference(here, "another twin", "smic", "loso", "laptop")
+    assert list(other.index) == ["full method"]
+
+
+def test_no_reference_run_leaves_what_was_run_here(monkeypatch):
+    def none(name):
+        raise InputError("no such reference run")
+
+    monkeypatch.setattr(arms, "read_reference", none)
+    table = with_reference({"full method": FakeResults(3)}, "twin", "smic", "loso", "laptop")
+    assert table["run"].tolist() == ["here"]
+
+
+def test_an_arm_trains_and_tests_on_the_factors_it_names(monkeypatch):
+    seen = {}
+
+    def pictures(index, alphas, arm, n_jobs):
+        seen["alphas"] = alphas
+        return "pictures"
+
+    def evaluated(pictures, alphas, index, folds, profile, *, seed, n_jobs):
+        assert (pictures, index, folds, seed) == ("pictures", "index", "folds", 4)
+        return profile
+
+    monkeypatch.setattr(arms, "load_index", lambda dataset, root: "index")
+    monkeypatch.setattr(arms, "make_folds", lambda index, protocol, seed: "folds")
+    monkeypatch.setattr(arms, "make_pictures", pictures)
+    monkeypatch.setattr(arms, "evaluate", evaluated)
+    for name, arm in ARMS.items():
+        profile = arms.run_arm(name, "smic", seed=4, n_jobs=1)
+        assert (profile.train_alphas, profile.test_alpha) == (arm.train_alphas, arm.test_alpha)
+        assert seen["alphas"] == sorted({*arm.train_alphas, arm.test_alpha})
+    with pytest.raises(InputError, match="no such"):
+        arms.run_arm("no such arm", "smic")

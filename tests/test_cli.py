@@ -1,12 +1,23 @@
 """The command line as a user meets it: results, messages, exit codes."""
 
+import errno
+import json
 import sys
+from concurrent.futures import BrokenExecutor
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from fake_releases import fake_renderer, trees
 
-from memaa_lib import cli
+from memaa_lib import __version__, arms, cli, comparison, doctor, metrics, protocol, reference
 from memaa_lib.clips import read_clip, read_image, sample_video, write_clip
+from memaa_lib.manifests import load_manifest
+from memaa_lib.protocol import Results
+from memaa_lib.synthetic.release import read_truth
+
+__all__ = ["fake_renderer", "trees"]
 
 
 @pytest.fixture
@@ -141,3 +152,173 @@ def test_clean_removes_the_cache_and_nothing_else(memaa, tmp_path, monkeypatch):
     assert code == 0
     assert "removed" in out
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_version(memaa):
+    assert memaa("--version") == (0, f"{__version__}\n", "")
+
+
+# ------------------------------------------------------------------ data
+def test_data_list_names_each_set_with_its_licence(memaa):
+    code, out, err = memaa("data", "list")
+    assert code == 0, err
+    for name in ("smic", "casme2", "samm"):
+        assert f"\n{name}: {load_manifest(name).title}\n" in out
+    assert out.count("  licence: ") == out.count("  where: ") == out.count("  root: ")
+
+
+def test_data_check_says_what_it_found_as_text_and_as_json(memaa, tmp_path, trees):
+    root = trees.smic(tmp_path / "real")
+    code, out, _ = memaa("data", "check", "smic", "--root", str(root))
+    assert code == 1  # three clips are no whole release
+    assert "smic" in out
+    found = json.loads(memaa("data", "check", "smic", "--root", str(root), "--json")[1])
+    assert found["dataset"] == "smic"
+    assert str(root) in json.dumps(found)
+
+
+def test_data_twin_writes_a_twin_with_the_settings_that_were_given(memaa, tmp_path, fake_renderer):
+    root = tmp_path / "twin"
+    given = ["--clips", "4", "--seed", "3", "--difficulty", "0.25", "--defects", "--jobs", "1"]
+    code, out, err = memaa("data", "twin", "smic", "--out", str(root), *given)
+    assert (code, out) == (0, f"{root}\n"), err
+    truth = read_truth(root)
+    wanted = {"dataset": "smic", "clips_asked": 4, "seed": 3, "difficulty": 0.25, "defects": True}
+    assert {name: truth[name] for name in wanted} == wanted
+    assert len(fake_renderer) == len(truth["clips"])
+
+
+# ------------------------------------------------------------------ training
+def results(folder: Path, **changes: object) -> Results:
+    rows = [("smic", f"s{i % 4:02d}", f"c{i}", i % 3, (i + (i < 6)) % 3) for i in range(24)]
+    table = metrics.check_predictions(pd.DataFrame(rows, columns=list(metrics.COLUMNS)))
+    names = [f"smic/s{i:02d}" for i in range(4)]
+    folds = pd.DataFrame({"fold": names, "weights_digest": list("abcd")})
+    profile = protocol.MethodProfile("bi_woof, laptop")
+    fields = {"predictions": table, "folds": folds, "profile": profile, "seed": 0}
+    fields |= {"start": "scratch", "leak": None, "complete": True, "folder": folder}
+    return Results(**fields | changes)
+
+
+@pytest.mark.parametrize("method", ["memaa", "bi_woof"])
+def test_train_hands_on_what_was_given_and_prints_the_scores(memaa, tmp_path, monkeypatch, method):
+    found, calls = results(tmp_path), []
+
+    def train(*names, **options):
+        calls.append((names, options))
+        return found
+
+    name = "train" if method == "memaa" else "train_method"
+    monkeypatch.setattr(protocol, name, train)
+    log = tmp_path / "log.txt"
+    given = ["--protocol", "kfold", "--k", "3"]
+    given += ["--seed", "7", "--jobs", "1", "--time-limit", "60", "--out", str(tmp_path)]
+    code, out, err = memaa("train", "smic", *given, "--method", method, "--log", str(log))
+    assert code == 0, err
+    ((names, options),) = calls
+    assert names == (("smic",) if method == "memaa" else ("smic", "bi_woof"))
+    wanted = {"protocol": "kfold", "profile": "laptop", "out": tmp_path, "n_jobs": 1, "k": 3}
+    wanted |= {"seed": 7, "time_limit": 60.0}
+    assert {name: options[name] for name in wanted} == wanted
+    scores = found.scores()
+    assert f"{scores.loc['all', 'uf1']:.4f}" in out
+    assert f"digest {found.digest}, fold files: {tmp_path}" in out
+    read = metrics.read_megc_log(log).sort_values("clip", ignore_index=True)
+    pd.testing.assert_frame_equal(read, found.predictions.sort_values("clip", ignore_index=True))
+
+
+def test_an_unfinished_training_and_a_leak_are_said(memaa, tmp_path, monkeypatch):
+    leaking = results(tmp_path, complete=False, leak="early-stopping")
+    monkeypatch.setattr(protocol, "train", lambda *names, **options: leaking)
+    code, out, err = memaa("train", "smic", "--leak", "early-stopping")
+    assert code == 3
+    assert "LEAKING (early-stopping)" in out
+    assert err == "the time limit came first; give the same command again to go on\n"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--weights", "a.pth"), ("--device", "cuda"), ("--leak", "early-stopping")],
+    ids=lambda option: option[0],
+)
+def test_compared_systems_take_no_option_of_the_network(memaa, option):
+    code, _, err = memaa("train", "smic", "--method", "bi_woof", *option)
+    assert code == 1
+    assert "leave out --weights, --device, --cluster and --leak" in err
+
+
+@pytest.mark.parametrize(
+    ("what", "writer", "module"),
+    [
+        ("runs", "write_runs", reference),
+        ("arms", "write_arms", arms),
+        ("systems", "write_systems", comparison),
+    ],
+)
+def test_reference_runs_are_written_where_pages_look(memaa, monkeypatch, what, writer, module):
+    calls = []
+    monkeypatch.setattr(module, writer, lambda *names, **options: calls.append((names, options)))
+    folder = reference.results_folder() / what
+    assert memaa("reference", what, "smic", "--seed", "2")[:2] == (
+        0,
+        f"wrote {folder / 'smic.json'}\n",
+    )
+    memaa("reference", what, "smic", "--protocol", "cross", "--jobs", "1")
+    memaa("reference", what, "samm", "--out", "mine.json", "--profile", "paper")
+    assert calls == [
+        ((folder / "smic.json", "smic", "loso", "laptop"), {"seed": 2, "n_jobs": 2}),
+        ((folder / "cross-smic.json", "smic", "cross", "laptop"), {"seed": 0, "n_jobs": 1}),
+        ((Path("mine.json"), "samm", "loso", "paper"), {"seed": 0, "n_jobs": 2}),
+    ]
+
+
+# ------------------------------------------------------------------ what goes wrong
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (BrokenExecutor(), 3, "memaa: a worker process was killed, perhaps for want of memory"),
+        (OSError(errno.ENOSPC, "No space left", "x.png"), 1, "memaa: x.png: cannot be written (No"),
+        (PermissionError(errno.EACCES, "Denied", "x.png"), 1, "memaa: x.png: cannot be written"),
+        (KeyboardInterrupt(), 130, "stopped; give the same command again to go on"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)
+def test_what_the_machine_does_is_said_in_one_line(memaa, monkeypatch, error, code, message):
+    def fails():
+        raise error
+
+    monkeypatch.setattr(doctor, "examine", fails)
+    got, _, err = memaa("doctor")
+    assert got == code
+    lines = err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(message)
+
+
+def test_an_error_that_nobody_foresaw_is_not_hidden(memaa, monkeypatch):
+    def fails():
+        raise OSError(errno.EIO, "the disk failed")
+
+    monkeypatch.setattr(doctor, "examine", fails)
+    with pytest.raises(OSError, match="the disk failed"):
+        memaa("doctor")
+
+
+def test_doctor_names_each_problem_and_ends_with_1(memaa, tmp_path, monkeypatch, trees):
+    monkeypatch.setattr(doctor, "locked_versions", lambda: {"numpy": "0.1", "torch": "0"})
+    monkeypatch.setattr(doctor, "FREE_GB", 10.0**9)
+    monkeypatch.setenv("MEMAA_SMIC_ROOT", str(tmp_path / "gone"))
+    monkeypatch.setenv("MEMAA_SAMM_ROOT", str(trees.samm(tmp_path / "samm")))
+    cache = tmp_path / "cache"
+    (cache / "avatars").mkdir(parents=True)
+    (cache / "avatars" / "a.bin").write_bytes(bytes(20_000_000))
+    monkeypatch.setenv("MEMAA_CACHE", str(cache))
+    code, _, err = memaa("doctor")
+    assert code == 1
+    assert f"numpy is {np.__version__}, tested with 0.1: run make venv" in err
+    assert "GB free for the cache, 1000000000 GB needed: set MEMAA_CACHE" in err
+    assert f"{tmp_path / 'gone'}: no such folder (MEMAA_SMIC_ROOT)" in err
+    rows = dict(doctor.examine()[0])
+    assert "real data; faces that may be published: " in rows["samm data"]
+    assert rows["smic data"] == "cannot be used"
+    assert rows["cache"] == f"{cache} (0.02 GB)"

@@ -368,6 +368,8 @@ def test_unusable_logs_are_refused_by_line(tmp_path, text, message):
         ("dataset,subject,clip,truth,prediction\nsmic,s01,a,0,0\n", "column label missing"),
         ("dataset,subject,clip,label,prediction\nsmic,s01,a,0,happy\n", "'happy'"),
         ("dataset,subject,clip,label,prediction\nsmic,,a,0,0\n", "empty subject"),
+        ("dataset,subject,clip,label,prediction\nsmic,s01,a,0\n", "row 2: 4 fields"),
+        ("dataset,subject,clip,label,prediction\nsmic,s01,a,0,0,1\n", "row 2: 6 fields"),
         ('dataset,subject\n"smic', "not a CSV"),
     ],
 )

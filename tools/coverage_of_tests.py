@@ -6,6 +6,7 @@ loops are compiled, so no tracer sees them; tests/ hold them against NumPy.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -22,6 +23,9 @@ OMITTED = "memaa_lib/_kernels.py"
 
 def main() -> None:
     """Run the quick tests and write down the share of lines, in all and of each module."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", default="2", help="processes that run tests")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         tools, report = Path(folder, "tools"), Path(folder, "coverage.json")
         pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
@@ -30,7 +34,7 @@ def main() -> None:
         settings.write_text(f"[run]\nomit = {OMITTED}\nsource = memaa_lib\n", "utf-8")
         environment = os.environ | {"PYTHONPATH": str(tools)}
         environment["COVERAGE_FILE"] = str(Path(folder, "data"))
-        command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", "not slow"]
+        command = [sys.executable, "-m", "pytest", "-q", "-n", options.jobs, "-m", "not slow"]
         command += ["-p", "pytest_cov", "--cov=memaa_lib", f"--cov-config={settings}"]
         command += [f"--cov-report=json:{report}"]
         done = subprocess.run(command, cwd=ROOT, env=environment)

@@ -218,8 +218,12 @@ def load_clip(row: Any) -> Clip:
         if numbers[position] != int(apex):
             logger.warning("%s: no apex frame %d; %d stands for it", name, apex, numbers[position])
     label = _field(row, "label")
+    try:
+        images = stack_images(frames)
+    except InputError as error:
+        raise InputError(f"{error}{_how_to_mend(row)}") from None
     return Clip(
-        stack_images(frames),
+        images,
         float(_field(row, "fps")),
         onset=0,
         apex=position,
@@ -295,8 +299,17 @@ def load_truth(row: Any) -> dict[str, NDArray[Any]]:
         )
     file = clip_truth_path(folder.parent, subject, clip)
     if file.is_file() and not _is_whole(file):
-        raise InputError(f"{file}: damaged; remove it and write the twin again")
+        raise InputError(f"{file}: damaged{_how_to_mend(row)}")
     return read_clip_truth(folder.parent, subject, clip)
+
+
+def _how_to_mend(row: Any) -> str:
+    """Say how a damaged clip of a synthetic twin is rendered again; nothing for a real one."""
+    folder = find_truth_folder(_field(row, "path"), _LEVELS_TO_ROOT)
+    if folder is None:
+        return ""
+    truth = clip_truth_path(folder.parent, str(_field(row, "subject")), str(_field(row, "clip")))
+    return f"; to render the twin's clip again, remove {truth} and run memaa data twin"
 
 
 def _is_whole(file: Path) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from memaa_lib.manifests import dataset_names, load_manifest
 from memaa_lib.storage import InputError
-from memaa_lib.synthetic.truth import find_truth_folder
+from memaa_lib.synthetic.truth import find_truth_folder, read_truth
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,8 @@ def find_root(dataset: str, root: Path | str | None = None) -> DataRoot:
 
     Notes
     -----
-    The twin is made on first use, in the user's cache. A line in the log says which is used.
+    The twin is made on first use, in the user's cache, and made anew if its truth file is damaged.
+    A line in the log says which is used.
 
     Examples
     --------
@@ -96,11 +98,26 @@ def find_root(dataset: str, root: Path | str | None = None) -> DataRoot:
         is_twin = find_truth_folder(path) is not None
         logger.info("%s: %s at %s", dataset, "synthetic twin" if is_twin else "real data", path)
         return DataRoot(path, is_twin)
-    from memaa_lib.synthetic.release import ensure_twin  # the renderer: only where it is needed
+    # the renderer: only where it is needed
+    from memaa_lib.synthetic.release import ensure_twin, twin_cache_path
 
+    _forget_damaged_twin(twin_cache_path(dataset))
     path = ensure_twin(dataset)
     logger.info("%s: no root is set, using the synthetic twin at %s", dataset, path)
     return DataRoot(path, True)
+
+
+def _forget_damaged_twin(kept: Path) -> None:
+    """Remove a twin from the user's cache that nobody can tell from other files any more."""
+    if not kept.is_dir():
+        return
+    try:
+        read_truth(kept)
+    except InputError:
+        if not any(path.is_file() and path.name[0] != "." for path in kept.rglob("*")):
+            return  # another run is just beginning it
+        logger.warning("%s: its truth file is missing or damaged; the twin is made anew", kept)
+        shutil.rmtree(kept, ignore_errors=True)
 
 
 def _existing(path: Path, named_by: str) -> Path:

@@ -1,9 +1,12 @@
 """A few faults of each kind; `make faults` has them many times (tools/run_faults.py)."""
 
+import json
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_releases import fake_renderer, no_roots
 from harness import (
     QUICK_STOP,
     book_job,
@@ -19,11 +22,15 @@ from harness import (
     whole,
 )
 
-from memaa_lib import guard, network
+from memaa_lib import guard, network, pretraining, publish
 from memaa_lib.avatar import AvatarSettings, make_avatars
 from memaa_lib.clips import sample_video
-from memaa_lib.protocol import FoldTask, _read_result
-from memaa_lib.storage import read_arrays
+from memaa_lib.datasets import load_clip, load_index, load_truth, roots
+from memaa_lib.protocol import Fold, FoldTask, _read_result, _result_path, _write_result
+from memaa_lib.storage import InputError, in_parallel, read_arrays
+from memaa_lib.synthetic import release
+
+__all__ = ["fake_renderer", "no_roots"]
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +118,7 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("damage", [name for name in DAMAGES if name != "one byte"])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_avatar_is_made_again(damage, tmp_path, monkeypatch):
     import pandas as pd
 
@@ -155,17 +162,164 @@ def test_damaged_starting_weights_are_passed_over(damage, tmp_path):
 
 @pytest.mark.parametrize("damage", [name for name in DAMAGES if name != "one byte"])
 def test_a_damaged_fold_is_run_again(damage, tmp_path):
-    from memaa_lib.protocol import Fold, _result_path, _write_result
-
     fold = Fold("s01", np.array([0]), np.array([1]))
     fields = {name: None for name in FoldTask.__dataclass_fields__}
     task = FoldTask(**fields | {"fold": fold, "fingerprint": "0123"})
-    result = {"fold": "s01", "fingerprint": "0123", "predictions": [2]}
+    result = {"fold": "s01", "fingerprint": "0123", "predictions": [2], "weights_digest": "9"}
     _write_result(tmp_path, result)
     path = _result_path(tmp_path, "s01", "0123")
     assert _read_result(tmp_path, task) == result
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
     assert _read_result(tmp_path, task) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"predictions": [3]},
+        {"predictions": ["2"]},
+        {"predictions": 2},
+        {"predictions": [2, 2]},
+        {"fingerprint": "0124"},
+        {"weights_digest": None},
+    ],
+    ids=str,
+)
+def test_a_fold_file_that_says_what_no_fold_says_is_run_again(damage, tmp_path):
+    fold = Fold("s01", np.array([0]), np.array([1]))
+    fields = {name: None for name in FoldTask.__dataclass_fields__}
+    task = FoldTask(**fields | {"fold": fold, "fingerprint": "0123"})
+    good = {"fold": "s01", "fingerprint": "0123", "predictions": [2], "weights_digest": "9"}
+    path = _result_path(tmp_path, "s01", "0123")
+    path.write_text(json.dumps(good))
+    assert _read_result(tmp_path, task) == good
+    bad = {key: value for key, value in (good | damage).items() if value is not None}
+    path.write_text(json.dumps(bad))
+    assert _read_result(tmp_path, task) is None
+
+
+@pytest.mark.parametrize("damage", ["cut", "one byte"])
+def test_clips_and_weights_of_pretraining_are_made_again(damage, tmp_path, monkeypatch):
+    """One file of each kind is damaged: that one is made again, and comes out the same."""
+    training = network.TrainingProfile("tiny", image_size=32, epochs=1, train_alphas=(5.0,))
+    settings = pretraining.Pretraining(identities=2, clips_per_class=1, training=training)
+    rendered = []
+
+    def render(number, part):
+        rendered.append(number)
+        rng = np.random.default_rng(number)
+        faces = rng.integers(0, 256, (3, 1, 32, 32, 3), np.uint8)
+        return faces, np.arange(3), rng.random((3, 4)).astype(np.float32)
+
+    monkeypatch.setattr(pretraining, "_render_identity", render)
+    weights = pretraining.pretrained_weights(settings, n_jobs=1, cache=tmp_path)
+    good = contents(tmp_path)
+    assert len(good) == 3
+    assert rendered == [0, 1]
+    identity = next(tmp_path.glob("identity-0001-*.npz"))
+    for path in (weights, identity):
+        path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    assert pretraining.pretrained_weights(settings, n_jobs=1, cache=tmp_path) == weights
+    assert rendered == [0, 1, 1]
+    assert contents(tmp_path) == good
+
+
+@pytest.fixture
+def kept_twin(fake_renderer, no_roots, monkeypatch):
+    """The whole twin of SMIC in the cache, drawn by a renderer that costs nothing."""
+
+    def serial(function, tasks, n_jobs, *, ordered=True):
+        return in_parallel(function, tasks, 1)
+
+    monkeypatch.setattr(release, "in_parallel", serial)  # other processes have the real renderer
+    root = release.ensure_twin("smic")
+    return root, contents(root), fake_renderer
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_twin_whose_truth_file_is_damaged_is_made_anew(damage, kept_twin, caplog):
+    root, good, rendered = kept_twin
+    truth = root / "_memaa_truth" / "truth.json"
+    clips = len(rendered)
+    assert roots.find_root("smic").path == root
+    assert len(rendered) == clips  # a whole twin is left as it is
+    if damage == "gone":
+        truth.unlink()
+    else:
+        truth.write_bytes(DAMAGES[damage](truth.read_bytes()))
+    assert roots.find_root("smic").path == root
+    assert "the twin is made anew" in caplog.text
+    assert len(rendered) == 2 * clips
+    assert contents(root) == good
+
+
+@pytest.mark.parametrize(("kind", "damage"), [("frame", "cut"), ("truth", "one byte")])
+def test_a_damaged_clip_of_a_twin_is_named_and_rendered_again(kind, damage, kept_twin):
+    root, good, rendered = kept_twin
+    clips = len(rendered)
+    row = load_index("smic").iloc[0]
+    truth = root / "_memaa_truth" / row["subject"] / f"{row['clip']}.npz"
+    file = truth if kind == "truth" else sorted(Path(row["path"]).iterdir())[1]
+    file.write_bytes(DAMAGES[damage](file.read_bytes()))
+    with pytest.raises(InputError) as caught:
+        (load_truth if kind == "truth" else load_clip)(row)
+    message = str(caught.value)
+    assert message.startswith(str(file))
+    assert message.endswith(f"remove {truth} and run memaa data twin")
+    truth.unlink()
+    release.write_twin("smic", n_jobs=1)
+    assert len(rendered) == clips + 1
+    assert contents(root) == good
+
+
+STATES = {
+    "empty": b"",
+    "cut": b'{"html": {"_values_:": {}, "deps',
+    "binary": b"\xff\x00\xfe",
+    "a list": b"[1, 2]",
+    "no tasks": b'{"html": 3}',
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_damaged_memory_of_the_book_is_forgotten(state, tmp_path, caplog):
+    path = tmp_path / ".doit.json"
+    path.write_bytes(STATES[state])
+    publish.forget_damaged_state(path)
+    assert not path.exists()
+    assert [record.message for record in caplog.records] == [
+        f"{path}: damaged, so every page is taken for stale and runs again"
+    ]
+
+
+def test_a_whole_memory_of_the_book_is_left_alone(tmp_path, caplog):
+    path = tmp_path / ".doit.json"
+    path.write_text('{"html": {"checker:": "MD5Checker"}}')
+    publish.forget_damaged_state(path)
+    publish.forget_damaged_state(tmp_path / "none.json")
+    assert path.is_file()
+    assert not caplog.records
+
+
+@pytest.mark.slow
+def test_a_book_whose_memory_is_damaged_or_gone_comes_out_the_same(tmp_path):
+    job = book_job(tmp_path, seconds=0)
+    assert job.run()[0] == 0
+    good = contents(job.results)
+    state = tmp_path / "project" / "build" / ".doit.json"
+    whole_state = state.read_bytes()
+    for damage in ("cut", None):
+        if damage is None:
+            state.unlink()
+        else:
+            state.write_bytes(DAMAGES[damage](whole_state))
+        code, err, _ = job.run()
+        assert code == 0, err
+        assert err.count(f"{state}: damaged, so every page") == (damage is not None)
+        assert "Traceback" not in err
+        assert "3 tasks ran, 0 were up to date" in err
+        assert contents(job.results) == good
+    assert "0 tasks ran, 3 were up to date" in job.run()[1]
 
 
 def test_no_kept_file_is_executed():
