@@ -20,6 +20,14 @@ def _compiled(function: Any) -> Any:
     return njit(cache=True, fastmath=True, nogil=True, boundscheck=False)(function)
 
 
+def _row_kernel(function: Any) -> Any:
+    """Compile what allocates nothing and is called for each row.
+
+    It counts no references: for rows of a few hundred values counting takes as long as the work.
+    """
+    return njit(cache=True, fastmath=True, nogil=True, boundscheck=False, _nrt=False)(function)
+
+
 @_compiled
 def sliding_magnitudes(
     spectra: NDArray[np.complex64],
@@ -166,8 +174,9 @@ def half_size(
     ``out`` ``(ceil(H / 2), ceil(W / 2) * C)``.
     """
     sums = np.empty((2, frame.shape[1] + 4 * mixing.shape[0]), np.uint16)
+    shares = mixing.ravel() * np.float32(1 / 256)
     for y in range(out.shape[0]):
-        _half_size_row(frame, y, mixing, sums, out[y])
+        _half_size_row(frame, y, mixing.shape[0], shares, sums, out[y])
 
 
 @_compiled
@@ -187,14 +196,15 @@ def half_size_filtered(
     """
     sums = np.empty((2, frame.shape[1] + 4 * mixing.shape[0]), np.uint16)
     now = np.empty(out.shape[1], np.float32)
+    shares = mixing.ravel() * np.float32(1 / 256)
     for y in range(out.shape[0]):
-        _half_size_row(frame, y, mixing, sums, now)
+        _half_size_row(frame, y, mixing.shape[0], shares, sums, now)
         if starts:
             states[:, y] = now
         recursion_step(now, states[0, y], states[1, y], states[2, y], coefficients, out[y])
 
 
-@_compiled
+@_row_kernel
 def recursion_step(
     now: NDArray[np.float32],
     before: NDArray[np.float32],
@@ -219,17 +229,17 @@ def recursion_step(
         before[i] = now[i]
 
 
-@_compiled
+@_row_kernel
 def _half_size_row(
     frame: NDArray[np.uint8],
     y: int,
-    mixing: NDArray[np.float32],
+    channels: int,
+    m: NDArray[np.float32],
     sums: NDArray[np.uint16],
     target: NDArray[np.float32],
 ) -> None:
     """Row ``y`` of pyrDown: (1 4 6 4 1) down and along, in 16 bits, which hold the sums exactly."""
     height, flat = frame.shape
-    channels = mixing.shape[0]
     width = flat // channels
     a = frame[_mirrored(2 * y - 2, height)]
     b = frame[_mirrored(2 * y - 1, height)]
@@ -248,7 +258,6 @@ def _half_size_row(
         outer = row[x] + r4[x]
         inner = r1[x] + r3[x]
         filtered[x] = np.uint16(outer + np.uint16(4) * inner + np.uint16(6) * r2[x])
-    m = mixing.ravel() * np.float32(1 / 256)
     if channels == 1:
         for x in range(target.shape[0]):
             target[x] = np.float32(filtered[2 * x]) * m[0]
@@ -262,7 +271,7 @@ def _half_size_row(
             target[3 * x + 2] = m[6] * red + m[7] * green + m[8] * blue
 
 
-@_compiled
+@_row_kernel
 def _mirror_row(row: Any, width: int, channels: int) -> None:
     """Fill the two pixels of room before and after a row, which stands at pixel 2 of ``row``."""
     for channel in range(channels):
@@ -271,7 +280,7 @@ def _mirror_row(row: Any, width: int, channels: int) -> None:
             row[(2 + place) * channels + channel] = row[(2 + inside) * channels + channel]
 
 
-@_compiled
+@_row_kernel
 def _mirrored(i: int, n: int) -> int:
     """Position ``i`` mirrored into 0 to n - 1 without repeating the edge."""
     if i < 0:
@@ -281,7 +290,7 @@ def _mirrored(i: int, n: int) -> int:
     return max(i, 0)
 
 
-@_compiled
+@_row_kernel
 def _binomial_along_row(
     row: NDArray[np.float32], width: int, channels: int, out: NDArray[np.float32]
 ) -> None:
@@ -294,7 +303,7 @@ def _binomial_along_row(
         out[x] = (outer + np.float32(4) * inner + np.float32(6) * c[x]) * np.float32(1 / 256)
 
 
-@_compiled
+@_row_kernel
 def _shrink(
     image: NDArray[np.float32], channels: int, scratch: NDArray[np.float32], out: Any
 ) -> None:
@@ -323,7 +332,7 @@ def _shrink(
                 target[x] = filtered[2 * x]
 
 
-@_compiled
+@_row_kernel
 def _widen_row(flat: int, channels: int, lines: NDArray[np.float32], target: Any) -> None:
     """Double the pixels of a row as cv2.pyrUp does, times 8, into ``target``.
 
@@ -415,7 +424,7 @@ def add_amplified(
         )
 
 
-@_compiled
+@_row_kernel
 def _widen_rest(
     coarser_total: NDArray[np.float32],
     coarser_level: NDArray[np.float32],
@@ -436,7 +445,7 @@ def _widen_rest(
     _widen_row(a.shape[0], channels, lines, lines[3 + row % 3])
 
 
-@_compiled
+@_row_kernel
 def _collapse_row(
     row: int,
     n_coarser: int,
@@ -459,7 +468,7 @@ def _collapse_row(
             target[x] = (here[x] + after[x]) * BETWEEN + gain * own[x]
 
 
-@_compiled
+@_row_kernel
 def _collapse_level(
     coarser_total: NDArray[np.float32],
     coarser_level: NDArray[np.float32],
@@ -478,7 +487,7 @@ def _collapse_level(
         _collapse_row(row, n_coarser, level[row], gain, lines, out[row])
 
 
-@_compiled
+@_row_kernel
 def _collapse_onto_frame(
     coarser_total: NDArray[np.float32],
     coarser_level: NDArray[np.float32],
@@ -503,7 +512,7 @@ def _collapse_onto_frame(
     _add_rows(rows - 1, rows, lines, frame, out)
 
 
-@_compiled
+@_row_kernel
 def _add_rows(
     row: int,
     rows: int,
@@ -522,7 +531,7 @@ def _add_rows(
         _add_last_row(frame[even], before, here, after, out[even])
 
 
-@_compiled
+@_row_kernel
 def _add_two_rows(
     frame_even: NDArray[np.uint8],
     frame_odd: NDArray[np.uint8],
@@ -541,7 +550,7 @@ def _add_two_rows(
         out_odd[x] = np.uint8(min(max(value, BLACK), WHITE))
 
 
-@_compiled
+@_row_kernel
 def _add_last_row(
     frame: NDArray[np.uint8],
     before: NDArray[np.float32],
