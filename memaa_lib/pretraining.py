@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -24,7 +25,6 @@ from memaa_lib.network import (
     imagenet_weights,
     network_inputs,
     read_weights,
-    resize_avatars,
     scratch_weights,
     train,
     weights_digest,
@@ -41,20 +41,28 @@ from memaa_lib.storage import (
     read_arrays,
 )
 
+if TYPE_CHECKING:
+    from memaa_lib.synthetic import Camera
+
 _TRAINING = TrainingProfile(
     name="laptop pre-training",
     image_size=64,
+    view=0.66,
     initialisation="scratch",
     optimizer="adamw",
-    learning_rate=1e-3,
+    learning_rate=4e-3,
     weight_decay=0.05,
-    batch_size=32,
+    batch_size=64,
     schedule="one-cycle",
-    epochs=16,
+    epochs=12,
     shift_px=2.0,
-    contrast=0.1,
+    zoom=0.06,
+    contrast=0.15,
     gray_probability=0.2,
 )
+
+
+_HALF_WAY = 0.05  # weight of an action unit that counts half as much as the strongest possible
 
 
 @dataclass(frozen=True)
@@ -66,22 +74,27 @@ class Pretraining:
     knows. The second task says much more about each clip than its class does. All of this is ours,
     not the paper's.
 
+    The clips are small, most of their frames are blends, and many expressions are far stronger than
+    a micro-expression: it is the strong ones that teach where to look.
+
     Parameters
     ----------
     identities
         Number of further identities.
     clips_per_class
         Clips of each class for each identity.
-    camera
-        Camera of the clips, a key of ``memaa_lib.synthetic.CAMERAS``.
     seconds
         Shortest and longest clip.
+    key_frames
+        Frames of a clip that are rendered in full, see ``memaa_lib.synthetic.render_clip``.
+    strength
+        Smallest and largest factor on the motion of an expression, drawn evenly on a log scale.
     difficulty
         Difficulty of the clips, 0 to 1; easier than the twins, as the aim is to learn.
     seed
         Seed of identities, clips and training.
     training
-        Training settings; its ``train_alphas`` say which avatars are made.
+        Training settings; each clip is magnified by one of its ``train_alphas`` in turn.
 
     Examples
     --------
@@ -89,10 +102,11 @@ class Pretraining:
     'scratch'
     """
 
-    identities: int = 64
-    clips_per_class: int = 2
-    camera: str = "smic"
-    seconds: tuple[float, float] = (0.16, 0.5)
+    identities: int = 80
+    clips_per_class: int = 6
+    seconds: tuple[float, float] = (0.2, 0.48)
+    key_frames: int = 8
+    strength: tuple[float, float] = (0.7, 6.0)
     difficulty: float = 0.25
     seed: int = 0
     training: TrainingProfile = _TRAINING
@@ -103,9 +117,10 @@ class Pretraining:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InputError(f"pre-training: {name} must be a whole number >= 1; got {value!r}")
-        shortest, longest = self.seconds
-        if not 0 < shortest <= longest:
-            raise InputError(f"pre-training: seconds must be 0 < low <= high; got {self.seconds}")
+        for name in ("seconds", "strength"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise InputError(f"pre-training: {name} must be 0 < low <= high; got {(low, high)}")
 
 
 PRETRAINING = Pretraining()
@@ -198,7 +213,7 @@ def pretraining_set(
     Returns
     -------
     avatars : numpy.ndarray
-        ``(N, A, s, s, 3)`` uint8 at the training image size, one A for each training alpha.
+        ``(N, s, s, 3)`` uint8, whole faces; the part that is seen has the training image size.
     labels : numpy.ndarray
         ``(N,)`` int64 codes.
     action_units : numpy.ndarray
@@ -217,6 +232,7 @@ def pretraining_set(
         training=TrainingProfile(
             "-",
             image_size=settings.training.image_size,
+            view=settings.training.view,
             train_alphas=settings.training.train_alphas,
         ),
     )
@@ -241,7 +257,7 @@ def _rendering_version() -> str:
 def _avatars_of_identity(
     number: int, settings: Pretraining, folder: Path
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float32]]:
-    """Return avatars ``(n, A, s, s, 3)``, labels and action units of one further identity."""
+    """Return avatars ``(n, s, s, 3)``, labels and action units of one further identity."""
     cv2.setNumThreads(1)
     key = fingerprint(_rendering_version(), settings, number)
     path = folder / f"identity-{number:04d}-{key}.npz"
@@ -260,18 +276,23 @@ def _render_identity(
     """Render all clips of one further identity and make their avatars."""
     from memaa_lib.avatar import AvatarSettings, clip_to_avatar
     from memaa_lib.clips import Clip
-    from memaa_lib.synthetic import CAMERAS, FaceRig, plan_clip, render_clip, sample_identity
+    from memaa_lib.synthetic import FaceRig, plan_clip, render_clip, sample_identity
 
-    if settings.camera not in CAMERAS:
-        raise InputError(f"no camera {settings.camera!r}: choose one of {', '.join(CAMERAS)}")
-    camera = CAMERAS[settings.camera]
-    rig = FaceRig(sample_identity("further", str(number), seed=settings.seed), camera)
-    chain = AvatarSettings(landmarks="given")
     generator = np.random.default_rng([settings.seed, number])
+    rig = FaceRig(
+        sample_identity("further", str(number), seed=settings.seed), _varied_camera(generator)
+    )
+    side = round(settings.training.image_size / settings.training.view)
+    # The clip is less than half as large as the data sets' clips: so are the paper's lengths in px.
+    chain = AvatarSettings(
+        landmarks="given", crop="never", size=side,
+        cutoff_wavelength=9.0, scoring_size=(85, 70), window=31,
+    )  # fmt: skip
+    alphas = settings.training.train_alphas
     avatars, labels, action_units = [], [], []
     for label in CLASSES:
         for repeat in range(settings.clips_per_class):
-            n_frames = max(8, round(camera.fps * generator.uniform(*settings.seconds)))
+            n_frames = max(8, round(rig.camera.fps * generator.uniform(*settings.seconds)))
             plan = plan_clip(
                 rig,
                 label,
@@ -281,17 +302,37 @@ def _render_identity(
                 seed=settings.seed,
                 difficulty=settings.difficulty,
             )
-            clip = render_clip(rig, plan)
-            made = clip_to_avatar(
-                Clip(clip.frames, camera.fps),
-                settings.training.train_alphas,
-                chain,
-                landmarks=clip.landmarks,
+            strength = np.exp(generator.uniform(*np.log(settings.strength)))
+            plan = replace(plan, expression=np.minimum(strength * plan.expression, 1.0))
+            clip = render_clip(rig, plan, key_frames=settings.key_frames)
+            avatars.append(
+                clip_to_avatar(
+                    Clip(clip.frames, rig.camera.fps),
+                    alphas[(number + repeat) % len(alphas)],
+                    chain,
+                    landmarks=clip.landmarks,
+                )
             )
-            avatars.append(resize_avatars(made, settings.training.image_size))
             labels.append(CLASSES.index(clip.shown_label))
             action_units.append(_both_sides(plan.expression[plan.apex]))
     return np.stack(avatars), np.array(labels, dtype=np.int64), np.stack(action_units)
+
+
+def _varied_camera(generator: np.random.Generator) -> Camera:
+    """Draw a small camera: gray or colour, the face larger or smaller, higher or lower."""
+    from memaa_lib.synthetic import Camera
+
+    return Camera(
+        "further",
+        height=112,
+        width=92,
+        fps=100,
+        gray=bool(generator.random() < 0.35),
+        noise=0.9,
+        peak_px=(0.25, 1.1),
+        face_fraction=generator.uniform(0.53, 0.66),
+        eye_row=generator.uniform(0.365, 0.405),
+    )
 
 
 def _both_sides(weights: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -300,6 +341,13 @@ def _both_sides(weights: NDArray[np.floating]) -> NDArray[np.float32]:
 
     units = np.array([name.rstrip("LR") for name in ACTION_UNITS])
     return np.array([weights[units == unit].mean() for unit in np.unique(units)], np.float32)
+
+
+def _side_targets(action_units: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compress strong motion, and give every action unit that moves at all the same say."""
+    compressed = action_units / (np.abs(action_units) + _HALF_WAY)
+    size = np.sqrt(np.square(compressed).mean(axis=0))
+    return np.asarray(compressed[:, size > 0] / size[size > 0], np.float32)
 
 
 def pretrained_weights(
@@ -333,22 +381,17 @@ def pretrained_weights(
             return path
     avatars, labels, action_units = pretraining_set(settings, n_jobs=n_jobs, cache=folder)
     profile = settings.training
-    # Every action unit that moves at all gets the same say.
-    size = np.sqrt(np.square(action_units).mean(axis=0))
-    side_targets = action_units[:, size > 0] / size[size > 0]
+    side_targets = _side_targets(action_units)
     start = scratch_weights(settings.seed, len(CLASSES) + side_targets.shape[1])
-    inputs = network_inputs(avatars, profile, start)
-    images = inputs.reshape(-1, *inputs.shape[2:])
-    copies = avatars.shape[1]
     with progress("pre-training epochs", profile.epochs) as advance:
         trained = train(
-            images,
-            np.repeat(labels, copies),
+            network_inputs(avatars, profile, start),
+            labels,
             profile,
             start,
             seed=settings.seed,
             after_epoch=lambda epoch, part: advance(),
-            side_targets=np.repeat(side_targets, copies, axis=0),
+            side_targets=side_targets,
         )
     state = dict(trained.state)
     for name in ("fc.weight", "fc.bias"):

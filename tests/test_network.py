@@ -359,6 +359,24 @@ def test_unusable_training_data_are_refused(start):
 def test_wrong_images_are_refused(wrong):
     with pytest.raises(InputError, match="avatars must be"):
         network.resize_avatars(wrong, 32)
+    with pytest.raises(InputError, match="avatars must be"):
+        network.face_view(wrong, 0.66)
+
+
+def test_the_view_is_a_square_about_the_middle_of_the_face():
+    rows, columns = np.mgrid[:100, :100]
+    avatar = np.stack([rows, columns, rows], axis=-1).astype(np.uint8)
+    seen = network.face_view(avatar, 0.66)
+    assert seen.shape == (66, 66, 3)
+    assert seen[0, 0].tolist() == [22, 17, 22]
+    assert np.array_equal(network.face_view(avatar, 1.0), avatar)
+    assert network.face_view(avatar, 0.96)[-1, -1].tolist() == [99, 97, 99]  # kept inside
+
+
+@pytest.mark.parametrize("view", [0.1, 1.2, float("nan")])
+def test_impossible_views_are_refused(view):
+    with pytest.raises(InputError, match="view must be from"):
+        replace(TINY, view=view)
 
 
 def test_resizing_by_halves_is_the_mean_of_four():

@@ -43,7 +43,13 @@ def test_starting_weights_by_profile(tmp_path, start):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"identities": 0}, {"clips_per_class": 1.5}, {"seconds": (0.5, 0.2)}]
+    "changes",
+    [
+        {"identities": 0},
+        {"clips_per_class": 1.5},
+        {"seconds": (0.5, 0.2)},
+        {"strength": (0.0, 2.0)},
+    ],
 )
 def test_impossible_pretraining_is_refused(changes):
     with pytest.raises(InputError, match="pre-training"):
@@ -59,7 +65,7 @@ def test_pretraining_is_cached_resumed_and_the_same_with_two_processes(tmp_path)
     parallel = pretraining.pretraining_set(settings, n_jobs=2, cache=tmp_path / "b")
     assert np.array_equal(serial[0], parallel[0])
     assert np.array_equal(serial[2], parallel[2])
-    assert serial[0].shape == (6, 3, 32, 32, 3)
+    assert serial[0].shape == (6, 32, 32, 3)
     assert len(serial[2]) == 6
     assert (np.abs(serial[2]).max(axis=1) > 0).all()  # something moves in every clip
     kept = sorted((tmp_path / "a").glob("*.npz"))

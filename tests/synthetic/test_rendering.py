@@ -16,6 +16,7 @@ from memaa_lib.synthetic import (
     sample_identity,
     true_flow,
 )
+from memaa_lib.synthetic.rendering import _blended, clip_weights
 
 EYES = list(range(36, 48))
 
@@ -83,6 +84,30 @@ def test_noise_changes_frames_but_not_the_truth(small_rig, small_plan):
     assert 0.5 < difference.std() < 3
 
 
+def test_key_frames_are_rendered_and_those_between_are_nearly_right(small_rig, small_plan):
+    whole = render_clip(small_rig, small_plan, noise=False)
+    clip = render_clip(small_rig, small_plan, noise=False, key_frames=4)
+    error = np.abs(clip.frames.astype(float) - whole.frames)
+    # First, apex and last are rendered; each starts from the one before, which costs a gray level.
+    assert error[[0, 5, 11]].max() <= 3
+    assert error[[0, 5, 11]].mean() < 0.01
+    np.testing.assert_array_equal(clip.landmarks, whole.landmarks)
+    moved = np.abs(whole.frames.astype(float) - whole.frames[0])
+    assert 0 < error.mean() < 0.5 * moved.mean()
+    every = render_clip(small_rig, small_plan, key_frames=12)
+    np.testing.assert_array_equal(every.frames, render_clip(small_rig, small_plan).frames)
+
+
+def test_blend_between_two_key_frames_is_linear_in_light(small_rig):
+    plan = still(plan_clip(small_rig, "positive", n_frames=5, apex=4, clip="d"))
+    keys = [0, 4]
+    at = [p[keys] for p in (clip_weights(small_rig, plan), plan.pose, plan.gaze)]
+    first, last = small_rig.frames(*at)
+    frames = list(_blended(iter([first, last]), np.array(keys)))
+    assert len(frames) == 5
+    np.testing.assert_allclose(frames[1], 0.75 * first + 0.25 * last, atol=1e-6)
+
+
 def test_surroundings_do_not_move(uncropped_rig):
     plan = plan_clip(uncropped_rig, "negative", n_frames=6, apex=3, clip="c")
     frames = render_clip(uncropped_rig, plan, noise=False).frames
@@ -145,6 +170,12 @@ def test_a_full_blink_closes_the_eyes(small_rig, small_plan):
     marks = render_clip(small_rig, plan, noise=False).landmarks
     openings = marks[:, [41, 40, 47, 46], 1] - marks[:, [37, 38, 43, 44], 1]
     assert (openings[6] < 0.35 * openings[0]).all()
+
+
+@pytest.mark.parametrize("count", [2, 1, -3])
+def test_too_few_key_frames_are_refused(small_rig, small_plan, count):
+    with pytest.raises(InputError, match="key_frames"):
+        render_clip(small_rig, small_plan, key_frames=count)
 
 
 @pytest.mark.parametrize("gain", [-1.0, float("nan"), float("inf")])
