@@ -522,7 +522,7 @@ def _checked_side(avatars: NDArray[np.uint8]) -> int:
     height, width = avatars.shape[-3:-1]
     if height != width:
         raise InputError(f"avatars must be square; got {height} x {width} px")
-    return width
+    return int(width)
 
 
 def face_view(avatars: NDArray[np.uint8], view: float) -> NDArray[np.uint8]:
