@@ -13,16 +13,16 @@ import platform
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 import scipy.ndimage
 from IPython.display import HTML
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from memaa_lib import __version__, doctor
@@ -141,46 +141,6 @@ def signed_difference(image: NDArray[np.uint8], reference: NDArray[np.uint8]) ->
         change = change.mean(axis=2)
     scale = max(float(np.percentile(np.abs(change), 99.5)), 1.0)
     return np.clip(np.round(128 + 127 * change / scale), 0, 255).astype(np.uint8)
-
-
-def confusion(matrix: NDArray[np.int64], title: str, axes: Axes | None = None) -> Axes:
-    """Draw a confusion matrix with counts and row percentages.
-
-    Parameters
-    ----------
-    matrix
-        ``(3, 3)``, rows are true classes, as in the paper's Tables 4-6.
-    title
-        Names data set and profile.
-    axes
-        Where to; default: a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> axes = confusion(np.eye(3, dtype=int), "an example")
-    >>> plt.close(axes.figure)
-    """
-    axes = axes or plt.figure(figsize=(3.6, 3.3)).add_subplot()
-    counts = np.asarray(matrix)
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(share, cmap="GnBu", vmin=0, vmax=1)
-    axes.grid(visible=False)
-    names = [name.capitalize() for name in CLASSES]
-    axes.set_xticks(range(3), names)
-    axes.set_yticks(range(3), names)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    axes.set_title(title, fontsize=10)
-    for row in range(3):
-        for column in range(3):
-            text = f"{counts[row, column]}\n{share[row, column]:.0%}"
-            colour = "white" if share[row, column] > 0.6 else "black"
-            axes.text(column, row, text, ha="center", va="center", fontsize=9, color=colour)
-    return axes
 
 
 # ------------------------------------------------------------------ players
@@ -534,77 +494,123 @@ def explorer(
     return HTML(_figure(player, caption, "34rem"))
 
 
-def confusion_table(matrix: NDArray[np.int64], caption: str) -> HTML:
-    """Return a confusion matrix as a table whose cells say in words what they count.
+# ------------------------------------------------------------------ tables that speak
+TELL = "Point at a {what}, tap it, or reach it by the tabulator and arrow keys: its numbers stand here."
+
+
+def confusion_tables(matrices: Mapping[str, NDArray[np.int64]], *, caption: str = "") -> HTML:
+    """Return confusion matrices side by side, as tables whose cells say in words what they count.
 
     Parameters
     ----------
-    matrix
-        ``(3, 3)``, rows are true classes, as in the paper's Tables 4-6.
+    matrices
+        What each shows, e.g. data set and profile, to ``(3, 3)`` counts. Rows are true classes, as
+        in the paper's Tables 4-6.
     caption
-        Names data set and profile.
+        Below them.
 
     Returns
     -------
     IPython.display.HTML
-        A table that screen readers read; hovering over a cell, or reaching it with the tabulator
-        key, shows the sentence below the table.
+        Pointing at a cell, tapping it or reaching it by keyboard shows what it counts, and what the
+        same cell of the other tables counts. Without JavaScript: the tables.
+
+    Raises
+    ------
+    InputError
+        If there is no matrix, or one is not 3 x 3.
 
     Examples
     --------
-    >>> "3 of 4 negative clips" in confusion_table(np.diag([3, 1, 1]) + np.eye(3, k=1, dtype=int), "x").data
+    >>> counts = np.diag([3, 1, 1]) + np.eye(3, k=1, dtype=int)
+    >>> "a twin: 3 of 4 negative clips" in confusion_tables({"a twin": counts}).data
     True
     """
-    counts = np.asarray(matrix)
-    totals = counts.sum(axis=1)
-    head = "".join(f'<th scope="col">{name}</th>' for name in CLASSES)
+    if not matrices:
+        raise InputError("confusion_tables: expected at least one matrix")
+    tables = "".join(_confusion_table(name, np.asarray(each)) for name, each in matrices.items())
+    return HTML(_told(f'<div class="memaa-beside">{tables}</div>', "cell", caption))
+
+
+def _confusion_table(name: str, counts: NDArray[np.int64]) -> str:
+    size = len(CLASSES)
+    if counts.shape != (size, size):
+        raise InputError(f"{name}: confusion matrix of shape {counts.shape}, expected (3, 3)")
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     rows = []
     for row, true in enumerate(CLASSES):
         cells = []
         for column, said in enumerate(CLASSES):
-            count, share = int(counts[row, column]), counts[row, column] / max(totals[row], 1)
-            words = f"{count} of {totals[row]} {true} clips were called {said} ({share:.0%})"
+            count, share = int(counts[row, column]), float(shares[row, column])
+            words = f"{name}: {count} of {counts[row].sum()} {true} clips were called {said} ({share:.0%})."
+            kind = "hit" if row == column else "miss"
             cells.append(
-                f'<td tabindex="0" data-words="{words}" class="{"hit" if row == column else "miss"}" '
-                f'style="--share:{share:.2f}">{count}<small>{share:.0%}</small></td>'
+                f'<td class="{kind}" data-words="{html.escape(words)}" style="--share:{share:.2f}">'
+                f"{count}<small>{share:.0%}</small></td>"
             )
         rows.append(f'<tr><th scope="row">{true}</th>{"".join(cells)}</tr>')
-    table = (
-        f'<table class="memaa-confusion"><caption>{html.escape(caption)}</caption><thead><tr>'
-        f'<th scope="col">true \\ predicted</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody>'
-        '</table><p class="memaa-words" aria-live="polite">&nbsp;</p>'
+    head = "".join(f'<th scope="col">{said}</th>' for said in CLASSES)
+    return (
+        f'<table class="memaa-confusion"><caption>{html.escape(name)}</caption><thead><tr>'
+        f'<th scope="col">true \\ predicted</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
     )
-    return HTML(f'<div class="memaa-figure">{table}</div>')
+
+
+class Interval(NamedTuple):
+    """One row of :func:`intervals`.
+
+    Parameters
+    ----------
+    name
+        What was measured.
+    value, low, high
+        The number and the bounds of its interval.
+    marked
+        Draw it in red, its name in bold.
+    hollow
+        Draw an open point.
+    note
+        What else to say of the row when it is pointed at.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    marked: bool = False
+    hollow: bool = False
+    note: str = ""
 
 
 def intervals(
-    rows: Sequence[tuple[str, float, float, float]],
+    rows: Sequence[Interval],
     *,
-    alt: str,
+    heads: tuple[str, str],
     caption: str = "",
     line: float | None = None,
-    line_name: str = "",
-    limits: tuple[float, float] = (0.0, 1.0),
+    limits: tuple[float, float] | None = None,
 ) -> HTML:
-    """Return scores with their intervals as a drawing whose rows tell their numbers on hover.
+    """Return numbers with their intervals as a table that draws them.
 
     Parameters
     ----------
     rows
-        Name, value, lower and upper bound.
-    alt
-        What the figure shows.
+        From top to bottom.
+    heads
+        What the rows are, and what the numbers are.
     caption
-        Below the figure; names the data set.
-    line, line_name
-        A value to mark with a dotted line, e.g. chance, and its name.
+        Below the figure; names the data set and says what the line is.
+    line
+        A value to mark with a vertical line, e.g. chance.
     limits
-        Ends of the axis.
+        Ends of the axis; default: round numbers around the intervals and the line.
 
     Returns
     -------
     IPython.display.HTML
-        SVG; each row is reached by the tabulator key, too.
+        Numbers stand beside the drawing, so nothing depends on it; pointing at a row, tapping it or
+        reaching it by keyboard tells them with the note. If the axis goes below zero, numbers have a
+        sign.
 
     Raises
     ------
@@ -613,43 +619,45 @@ def intervals(
 
     Examples
     --------
-    >>> "0.50 (0.40 to 0.60)" in intervals([("a", 0.5, 0.4, 0.6)], alt="one score").data
+    >>> rows = [Interval("a", 0.5, 0.4, 0.6)]
+    >>> "0.500 (0.400 to 0.600)" in intervals(rows, heads=("system", "UF1")).data
     True
     """
     if not rows:
         raise InputError("intervals: expected at least one row")
-    left, right, step = 210, 590, 30
-    bottom = step * len(rows) + 6
+    ends = [end for row in rows for end in (row.low, row.high)] + ([] if line is None else [line])
+    ticks = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(*(limits or (min(ends), max(ends))))
+    first, last = limits or (ticks[0], ticks[-1])
+    sign = "+" if first < 0 else ""
 
-    def place(value: float) -> float:
-        low, high = limits
-        return round(left + (right - left) * (min(max(value, low), high) - low) / (high - low), 1)
+    def place(value: float) -> str:
+        return f"{100 * (min(max(value, first), last) - first) / (last - first):.1f}%"
 
-    parts = []
-    if line is not None:
-        x = place(line)
-        name = html.escape(line_name)
-        parts.append(f'<path class="chance" d="M{x} 0V{bottom}"><title>{name}</title></path>')
-    for number, (name, value, low, high) in enumerate(rows):
-        y = step * number + step // 2
-        words = html.escape(f"{name}: {value:.2f} ({low:.2f} to {high:.2f})")
-        parts.append(
-            f'<g tabindex="0" role="img" aria-label="{words}"><title>{words}</title>'
-            f'<rect class="row" x="0" y="{y - step // 2}" width="600" height="{step}"/>'
-            f'<text x="{left - 10}" y="{y + 5}" text-anchor="end">{html.escape(name)}</text>'
-            f'<path d="M{place(low)} {y}H{place(high)}"/>'
-            f'<circle cx="{place(value)}" cy="{y}" r="5"/></g>'
+    body = []
+    for row in rows:
+        numbers = f"{row.value:{sign}.3f} ({row.low:{sign}.3f} to {row.high:{sign}.3f})"
+        words = html.escape(f"{row.name}: {numbers}. {row.note}".strip())
+        kind = " ".join(name for name in ("marked", "hollow") if getattr(row, name))
+        track = f"--low:{place(row.low)};--high:{place(row.high)};--value:{place(row.value)}"
+        body.append(
+            f'<tr class="{kind}" data-words="{words}"><th scope="row">{html.escape(row.name)}</th>'
+            f'<td><div><span class="track" style="{track}"></span><span>{numbers}</span></div></td></tr>'
         )
-    ticks = np.linspace(*limits, 6)
-    parts += [
-        f'<text x="{place(tick)}" y="{bottom + 16}" text-anchor="middle">{tick:.1f}</text>'
-        for tick in ticks
-    ]
-    drawing = (
-        f'<svg class="memaa-intervals" viewBox="0 0 600 {bottom + 22}" role="group" '
-        f'aria-label="{html.escape(alt)}">{"".join(parts)}</svg>'
+    shown = [tick for tick in ticks if first - 1e-9 <= tick <= last + 1e-9]
+    scale = "".join(f'<span style="left:{place(tick)}">{tick + 0.0:g}</span>' for tick in shown)
+    style = "" if line is None else f' style="--line:{place(line)}"'
+    table = (
+        f'<table class="memaa-intervals"{style}><thead><tr>'
+        f'<th scope="col">{html.escape(heads[0])}</th><th scope="col">{html.escape(heads[1])}'
+        f'<div aria-hidden="true"><span class="scale">{scale}</span><span></span></div></th></tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table>"
     )
-    return HTML(_figure(drawing, caption, "38rem"))
+    return HTML(_told(table, "row", caption))
+
+
+def _told(tables: str, what: str, caption: str) -> str:
+    words = f'<p class="memaa-words" aria-live="polite" data-hint="{TELL.format(what=what)}"></p>'
+    return _figure(f'<div class="memaa-told">{tables}{words}</div>', caption, "100%")
 
 
 def _figure(player: str, caption: str, width: str) -> str:

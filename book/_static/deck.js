@@ -28,7 +28,7 @@
   const steps = { ArrowRight: 1, PageDown: 1, " ": 1, ArrowLeft: -1, PageUp: -1, Home: -Infinity, End: Infinity };
   document.addEventListener("keydown", (event) => {
     const busy = event.target.closest("input, select, video, button, summary, a");
-    if (!(event.key in steps) || event.ctrlKey || event.altKey || event.metaKey || busy) return;
+    if (event.defaultPrevented || !(event.key in steps) || event.ctrlKey || event.altKey || event.metaKey || busy) return;
     event.preventDefault();
     show(now + steps[event.key]);
   });

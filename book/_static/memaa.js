@@ -74,14 +74,31 @@
     }
   });
 
-  // Confusion matrices: what a cell counts, in words, below the table.
-  for (const table of document.querySelectorAll(".memaa-confusion")) {
-    const words = table.parentElement.querySelector(".memaa-words");
-    const show = (event) => {
-      const cell = event.target.closest("td[data-words]");
-      if (cell) words.textContent = cell.dataset.words;
+  // Tables whose cells or rows say in words what they hold, by mouse, touch and keyboard. A table is one stop
+  // of the tabulator key, arrows move in it; tables side by side answer together.
+  for (const box of document.querySelectorAll(".memaa-told")) {
+    const words = box.querySelector(".memaa-words");
+    const tables = [...box.querySelectorAll("table")].map((table) => [...table.querySelectorAll("[data-words]")]);
+    words.textContent = words.dataset.hint;
+    const show = (place) => {
+      for (const items of tables) items.forEach((item, i) => item.classList.toggle("told", i === place));
+      words.textContent = tables.map((items) => items[place].dataset.words).join(" ");
     };
-    for (const name of ["mouseover", "focusin", "click"]) table.addEventListener(name, show);
+    for (const items of tables) {
+      const across = items.filter((item) => item.parentElement === items[0].parentElement && item.matches("td")).length || 1;
+      const stop = (item) => items.forEach((other) => { other.tabIndex = other === item ? 0 : -1; });
+      stop(items[0]);
+      items.forEach((item, i) => {
+        item.addEventListener("focus", () => stop(item));
+        for (const name of ["mouseenter", "focus", "click"]) item.addEventListener(name, () => show(i));
+        item.addEventListener("keydown", (event) => {
+          const next = items[i + { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across, ArrowUp: -across }[event.key]];
+          if (!next) return;
+          event.preventDefault();
+          next.focus();
+        });
+      });
+    }
   }
 
   // Two images, one over the other, and a divider to drag.

@@ -246,9 +246,10 @@ def test_a_scrubber_moves_by_mouse_and_touch(browser):
         page.close()
 
 
-def test_a_wiper_moves_by_keyboard_and_mouse(browser):
+@pytest.mark.parametrize("name", ["casme2/05_emotion_avatar", "common/11_your_own_clip"])
+def test_a_wiper_moves_by_keyboard_and_mouse(browser, name):
     page = browser.new_page()
-    visit(page, "book/runs/casme2/05_emotion_avatar")
+    visit(page, f"book/runs/{name}")
     slider, stack = (page.locator(f"memaa-compare {tag}").first for tag in ("input", ".stack"))
     slider.focus()
     page.keyboard.press("End")
@@ -274,6 +275,45 @@ def test_the_explorer_shows_the_cancellation(browser):
     page.keyboard.press("End")
     kept, whole = map(float, re.findall(r"([\d.]+) (?:times|would)", words.inner_text()))
     assert kept > 0.9 * whole > 1
+
+
+def test_confusion_matrices_answer_together_by_mouse_keyboard_and_touch(browser):
+    for mode in ("desktop", "phone"):
+        page = browser.new_page(**MODES[mode])
+        visit(page, "book/runs/smic/07_results")
+        ours, printed = (page.locator(".memaa-confusion").nth(number) for number in (0, 1))
+        words = page.locator(".memaa-words").first
+        last = printed.locator("td").nth(8)
+        last.scroll_into_view_if_needed()
+        (last.tap if mode == "phone" else last.hover)()
+        assert "25 of 43 surprise clips were called surprise (58%)" in words.inner_text()
+        assert ours.locator("td").nth(8).get_attribute("data-words") in words.inner_text()
+        ours.locator("td").first.focus()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowRight")
+        assert "37 of 51 positive clips were called positive (73%)" in words.inner_text()
+        assert page.locator(".memaa-confusion td.told").count() == 2
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.closest('table').caption.textContent") == (
+            printed.locator("caption").inner_text()
+        ), "a table is one stop of the tabulator key"
+        page.close()
+
+
+def test_intervals_tell_their_row(browser):
+    page = browser.new_page()
+    visit(page, "book/runs/common/10_what_carries_the_result")
+    rows, words = page.locator(".memaa-intervals tbody tr"), page.locator(".memaa-words")
+    rows.nth(2).hover()
+    assert words.inner_text() == rows.nth(2).get_attribute("data-words")
+    rows.first.focus()
+    page.keyboard.press("ArrowDown")
+    assert words.inner_text() == rows.nth(1).get_attribute("data-words")
+    assert "UF1" in words.inner_text()
+    width = page.evaluate(
+        "getComputedStyle(document.querySelector('.memaa-intervals .track'), '::before').width"
+    )
+    assert float(width.removesuffix("px")) > 1, "the interval is drawn"
 
 
 def test_a_quiz_opens_by_keyboard_and_shows_one_verdict(browser):
