@@ -17,7 +17,7 @@ from memaa_lib.editions import built_book, whole_folder
 
 SLIDE_LINES = 15  # about so many lines of text fit on a slide
 NO_SLIDE = ("Exercises", "All items")
-PICTURES = ["img", "video", "memaa-scrubber", "memaa-compare", "memaa-explorer"]
+PICTURES = ["img", "video", "figure", "memaa-scrubber", "memaa-compare", "memaa-explorer"]
 BLOCKS = ["p", "ul", "ol", "dl", "div", "table", "figure", "blockquote"]
 
 
@@ -213,6 +213,8 @@ def as_points(paragraph: Any) -> str:
 
 def lines(block: Any) -> float:
     """Estimate how many lines of a slide a block takes."""
+    if block.find(class_="memaa-told"):
+        return 3.0 + 0.7 * float(len(block.find_all("tr")))
     if block.find(PICTURES):
         return SLIDE_LINES - 3.5
     if block.name == "table" or block.find("table"):

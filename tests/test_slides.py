@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bs4 import BeautifulSoup
 
-from memaa_lib import slides
+from memaa_lib import figures, slides
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
@@ -43,3 +43,14 @@ def test_addresses_of_slides_lead_into_the_book(tmp_path):
     slides.relocate(page, tmp_path / "book" / "page.html", tmp_path)
     assert page.select_one("p a")["href"] == "../html/a.html#eq"
     assert page.img["src"] == "_images/a.png"
+
+
+def test_a_table_that_speaks_stands_on_a_slide_without_the_code_that_draws_it():
+    rows = [figures.Interval(f"row {number}", 0.5, 0.4, 0.6) for number in range(15)]
+    drawn = figures.intervals(rows, heads=("row", "score")).data
+    text = f"""<article><section><h2>Scores</h2><p>Said before.</p><div class="cell">
+    <div class="cell_input"><pre>figures.intervals(rows)</pre></div>{drawn}</div></section></article>"""
+    said, shown = slides.page_slides(BeautifulSoup(text, "html.parser"))
+    assert "Said before." in said
+    assert "figures.intervals" not in shown
+    assert shown.count("<tr") == 16
