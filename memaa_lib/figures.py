@@ -556,7 +556,7 @@ def _confusion_table(name: str, counts: NDArray[np.int64]) -> str:
     )
 
 
-class Interval(NamedTuple):
+class IntervalRow(NamedTuple):
     """One row of :func:`intervals`.
 
     Parameters
@@ -583,7 +583,7 @@ class Interval(NamedTuple):
 
 
 def intervals(
-    rows: Sequence[Interval],
+    rows: Sequence[IntervalRow],
     *,
     heads: tuple[str, str],
     caption: str = "",
@@ -619,7 +619,7 @@ def intervals(
 
     Examples
     --------
-    >>> rows = [Interval("a", 0.5, 0.4, 0.6)]
+    >>> rows = [IntervalRow("a", 0.5, 0.4, 0.6)]
     >>> "0.500 (0.400 to 0.600)" in intervals(rows, heads=("system", "UF1")).data
     True
     """

@@ -84,8 +84,8 @@ def places(markup: str) -> list[dict[str, float]]:
 
 def test_intervals_stand_where_their_numbers_are():
     rows = [
-        figures.Interval("a", 0.5, 0.25, 0.75, marked=True, note="Said of a."),
-        figures.Interval("b & c", 0.0, -1.0, 2.0, hollow=True),
+        figures.IntervalRow("a", 0.5, 0.25, 0.75, marked=True, note="Said of a."),
+        figures.IntervalRow("b & c", 0.0, -1.0, 2.0, hollow=True),
     ]
     markup = figures.intervals(rows, heads=("name", "score"), limits=(0, 1), line=0.25).data
     assert places(markup) == [
@@ -104,7 +104,7 @@ def test_intervals_stand_where_their_numbers_are():
 
 
 def test_differences_have_a_sign():
-    rows = [figures.Interval("arm", 0.05, -0.1, 0.2)]
+    rows = [figures.IntervalRow("arm", 0.05, -0.1, 0.2)]
     markup = figures.intervals(rows, heads=("arm", "difference"), line=0).data
     assert "arm: +0.050 (-0.100 to +0.200)" in markup
 
@@ -114,7 +114,7 @@ def test_differences_have_a_sign():
 )
 @settings(deadline=None, derandomize=True, max_examples=50)
 def test_the_axis_holds_every_interval_and_the_line(drawn):
-    rows = [figures.Interval("x", value, value - down, value + up) for value, down, up in drawn]
+    rows = [figures.IntervalRow("x", value, value - down, value + up) for value, down, up in drawn]
     markup = figures.intervals(rows, heads=("a", "b"), line=0).data
     tolerance = 0.11  # places are written with one decimal
     for place in places(markup):

@@ -46,7 +46,7 @@ def test_addresses_of_slides_lead_into_the_book(tmp_path):
 
 
 def test_a_table_that_speaks_stands_on_a_slide_without_the_code_that_draws_it():
-    rows = [figures.Interval(f"row {number}", 0.5, 0.4, 0.6) for number in range(15)]
+    rows = [figures.IntervalRow(f"row {number}", 0.5, 0.4, 0.6) for number in range(15)]
     drawn = figures.intervals(rows, heads=("row", "score")).data
     text = f"""<article><section><h2>Scores</h2><p>Said before.</p><div class="cell">
     <div class="cell_input"><pre>figures.intervals(rows)</pre></div>{drawn}</div></section></article>"""
