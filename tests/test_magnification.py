@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from skimage.data import astronaut
 from skimage.metrics import peak_signal_noise_ratio
 
+from memaa_lib import cli
 from memaa_lib.clips import read_clip, read_frames, write_image, write_video
 from memaa_lib.magnification import (
     METHODS,
@@ -231,6 +232,10 @@ def test_no_filter_passes_what_stands_still(kind: Any, n_frames: int) -> None:
     matrix = temporal_filter(kind, 100, n_frames)
     assert matrix.shape == (n_frames, n_frames)
     np.testing.assert_allclose(matrix.sum(axis=1), 0, atol=1e-12)
+
+
+def test_the_command_line_offers_every_filter() -> None:
+    assert get_args(cli.Temporal) == TEMPORAL_FILTERS
 
 
 @pytest.mark.parametrize("kind", ["iir", "butterworth", "onset"])

@@ -171,7 +171,9 @@ def test_the_movement_is_filtered_with_the_stated_matrix(temporal: Any, order: i
     )
     expected = movement + 8 * matrix @ movement
     shift = grating_shift(magnified, 12.0)
-    assert np.abs(shift - (expected - expected[0])).max() < 0.03 * np.abs(expected).max()
+    # whole gray levels leave some hundredths of a pixel, however little a filter lets through
+    allowed = max(0.05, 0.03 * np.abs(expected).max())
+    assert np.abs(shift - (expected - expected[0])).max() < allowed
 
 
 @pytest.mark.parametrize("size", [(10, 10), (11, 64), (61, 43), (23, 31)])

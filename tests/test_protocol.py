@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from memaa_lib import metrics, network, protocol
 from memaa_lib.network import TrainingProfile
 from memaa_lib.protocol import Fold
-from memaa_lib.storage import InputError
+from memaa_lib.storage import InputError, fingerprint
 
 pytest.importorskip("torch")
 
@@ -299,6 +299,13 @@ def test_result_files_are_small_plain_and_tell_what_was_run(serial):
     assert files[0].stat().st_size < 2000
 
 
+def test_folds_go_into_the_cache_if_no_folder_is_given(avatars, index, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path))
+    results = run(avatars, index, None, protocol.leave_one_subject_out(index)[:1])
+    assert results.folder == tmp_path / "folds"
+    assert [path.name[:7] for path in results.folder.iterdir()] == ["samm-01"]
+
+
 def test_finished_folds_are_kept_and_missing_ones_made_again(
     serial, avatars, index, monkeypatch, tmp_path
 ):
@@ -341,6 +348,15 @@ def test_order_of_folds_does_not_matter(serial, avatars, index, tmp_path):
     last = run(avatars, index, tmp_path, protocol.leave_one_subject_out(index)[:1:-1])
     assert weights_of(last) == {name: weights_of(serial)[name] for name in names[2:]}
     assert run(avatars, index, tmp_path).digest == serial.digest
+
+
+def test_each_fold_has_a_seed_of_its_own_made_from_the_runs_and_its_name(serial, avatars, index):
+    folds = protocol.leave_one_subject_out(index)
+    tasks, _ = protocol.plan_tasks(avatars, ALPHAS, index, folds, TINY, seed=5)
+    seeds = [task.seed for task in tasks]
+    assert seeds == [int(fingerprint(5, fold.name)[:8], 16) for fold in folds]
+    assert len({*seeds, *serial.folds["seed"]}) == 8
+    assert max(seeds) < 2**32  # what every generator takes
 
 
 def test_seed_data_and_settings_change_the_file_names(serial, avatars, index, tmp_path):

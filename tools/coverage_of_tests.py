@@ -1,7 +1,8 @@
-"""Which lines of the library the quick tests run: `make coverage`.
+"""Which lines of the library the tests run: `make coverage` (half an hour), all of them and the quick ones.
 
-pytest-cov and coverage are installed into a folder of their own. memaa_lib/_kernels.py is left out: its
-loops are compiled, so no tracer sees them; tests/ hold them against NumPy.
+pytest-cov and coverage are installed into a folder of their own. Commands that tests start are measured
+too. Left out are memaa_lib/_kernels.py, whose loops are compiled, so that no tracer sees them (tests/
+hold them against NumPy), and the slow tests that kill and starve commands.
 """
 
 from __future__ import annotations
@@ -13,49 +14,73 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import trust_results
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ("pytest-cov==7.1.0", "coverage==7.17.3")
-OMITTED = "memaa_lib/_kernels.py"
+SETTINGS = """[run]
+omit = */memaa_lib/_kernels.py
+source = memaa_lib
+parallel = true
+data_file = {folder}/data
+"""
+QUICK = ("-m", "not slow")
+SLOW = ("-m", "slow", "--ignore=tests/faults", "--ignore=tests/guard", "--cov-append")
+
+
+def run_tests(folder: Path, chosen: list[str]) -> tuple[int, dict[str, Any]]:
+    """Run some tests; return pytest's exit code and what they and those before them ran."""
+    report, settings = folder / "coverage.json", folder / "coveragerc"
+    environment = os.environ | {"PYTHONPATH": str(folder / "tools")}
+    environment["COVERAGE_PROCESS_START"] = str(settings)  # for commands that tests start
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "pytest_cov", "--cov=memaa_lib"]
+    command += [f"--cov-config={settings}", f"--cov-report=json:{report}", *chosen]
+    code = subprocess.run(command, cwd=ROOT, env=environment).returncode
+    found: dict[str, Any] = json.loads(report.read_text("utf-8"))
+    return code, found
+
+
+def share(part: dict[str, Any], key: str = "summary") -> float:
+    """Return the share of lines in percent."""
+    return round(part[key]["percent_covered"], 1)
 
 
 def main() -> None:
-    """Run the quick tests and write down the share of lines, in all and of each module."""
+    """Run the tests and write down the share of lines, in all and of the modules with the least."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", default="2", help="processes that run tests")
+    parser.add_argument("tests", nargs="*", help="only these; then nothing is written down")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        tools, report = Path(folder, "tools"), Path(folder, "coverage.json")
-        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", "--no-deps", "--target", tools, *TOOLS], check=True)
-        settings = Path(folder, "coveragerc")
-        settings.write_text(f"[run]\nomit = {OMITTED}\nsource = memaa_lib\n", "utf-8")
-        environment = os.environ | {"PYTHONPATH": str(tools)}
-        environment["COVERAGE_FILE"] = str(Path(folder, "data"))
-        command = [sys.executable, "-m", "pytest", "-q", "-n", options.jobs, "-m", "not slow"]
-        command += ["-p", "pytest_cov", "--cov=memaa_lib", f"--cov-config={settings}"]
-        command += [f"--cov-report=json:{report}"]
-        done = subprocess.run(command, cwd=ROOT, env=environment)
-        found = json.loads(report.read_text("utf-8"))
-    shares = {
-        name.removeprefix("memaa_lib/"): round(file["summary"]["percent_covered"], 1)
-        for name, file in found["files"].items()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        pip = [sys.executable, "-m", "pip", "-qqq", "--disable-pip-version-check"]
+        subprocess.run(
+            [*pip, "install", "--no-deps", "--target", folder / "tools", *TOOLS], check=True
+        )
+        start = "import coverage\n\ncoverage.process_startup()\n"
+        (folder / "tools" / "sitecustomize.py").write_text(start, "utf-8")
+        (folder / "coveragerc").write_text(SETTINGS.format(folder=folder), "utf-8")
+        quick_code, quick = run_tests(folder, [*QUICK, *options.tests])
+        slow_code, found = run_tests(folder, [*SLOW, *options.tests])
+    for name, file in sorted(found["files"].items(), key=lambda pair: share(pair[1])):
+        print(f"{share(file):6.1f} %  {name}  {file['missing_lines'][:30]}")
+    quick_shares = {
+        name.removeprefix("memaa_lib/"): share(file) for name, file in quick["files"].items()
     }
-    total = found["totals"]
-    lowest = dict(sorted(shares.items(), key=lambda pair: pair[1])[:8])
-    for name, share in sorted(shares.items(), key=lambda pair: pair[1]):
-        lines = found["files"][f"memaa_lib/{name}"]["missing_lines"]
-        print(f"{share:6.1f} %  {name}  {lines[:30]}")
-    print(f"{total['percent_covered']:.1f} % of {total['num_statements']} statements")
     result = {
-        "percent": round(total["percent_covered"], 1),
-        "statements": total["num_statements"],
-        "lowest": lowest,
+        "percent": share(quick, "totals"),
+        "percent_of_all_tests": share(found, "totals"),
+        "statements": found["totals"]["num_statements"],
+        "lowest": dict(sorted(quick_shares.items(), key=lambda pair: pair[1])[:8]),
     }
-    trust_results.write("coverage", result)
-    sys.exit(done.returncode)
+    print(
+        f"{result['percent_of_all_tests']} % of {result['statements']} statements; the quick tests "
+        f"alone {result['percent']} %"
+    )
+    if not options.tests:
+        trust_results.write("coverage", result)
+    sys.exit(1 if quick_code or slow_code not in (0, 5) else 0)  # 5: no slow test was among them
 
 
 if __name__ == "__main__":

@@ -69,6 +69,14 @@ def test_runs_resume_and_do_not_depend_on_processes(index, features, tmp_path, m
     assert read_megc_log(log)["prediction"].tolist() == one.predictions["prediction"].tolist()
 
 
+def test_folds_go_into_the_cache_if_no_folder_is_given(index, features, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path))
+    folds = leave_one_subject_out(index)
+    results = evaluate_method(features["bi_woof"], index, folds, "bi_woof", n_jobs=1)
+    assert results.folder == tmp_path / "folds"
+    assert len(list(results.folder.iterdir())) == len(folds)
+
+
 def test_labels_of_the_test_clips_do_not_matter(index, features, tmp_path):
     fold = leave_one_subject_out(index)[:1]
     changed = index.copy()
