@@ -178,11 +178,26 @@ def _nearest_skin(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]]:
     """Nearest skin px of source points: triangle, weights in it, and the rest in window px."""
     solid = surface.skin & (surface.inside_mouth < 0.5)
-    rows, columns = np.nonzero(solid)
-    found = []
-    for x, y in points:
-        nearest = int(np.argmin((rows - y) ** 2 + (columns - x) ** 2))
-        found.append((rows[nearest], columns[nearest]))
+    found = [_nearest(solid, x, y) for x, y in points]
     row, column = np.array(found).T
     offset = (np.array(points) - np.stack([column, row], 1)) / surface.oversampling
     return surface.raster.triangle[row, column], surface.raster.weights[row, column], offset
+
+
+def _nearest(solid: NDArray[np.bool_], x: float, y: float) -> tuple[int, int]:
+    """Row and column of the first px set that is nearest to a point, in squares that grow."""
+    reach = 8
+    while True:
+        top, left = max(0, round(y) - reach), max(0, round(x) - reach)
+        bottom, right = max(0, round(y) + reach + 1), max(0, round(x) + reach + 1)
+        near = solid[top:bottom, left:right]
+        rows, columns = near.nonzero()
+        rows, columns = rows + top, columns + left
+        distances = (rows - y) ** 2 + (columns - x) ** 2
+        everything = near.shape == solid.shape
+        if len(rows) and (everything or distances.min() < (reach - 1) ** 2):
+            nearest = int(np.argmin(distances))
+            return int(rows[nearest]), int(columns[nearest])
+        if everything:
+            raise ValueError("no px is set")
+        reach *= 4

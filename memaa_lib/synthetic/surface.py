@@ -163,7 +163,8 @@ class Surface:
         seen = self.covered
         corners = load_anatomy().triangle_uv[self.raster.triangle[seen]]
         uv = np.zeros((*self.shape, 2), np.float32)
-        uv[seen] = (corners * self.raster.weights[seen][..., None]).sum(1)
+        weights = self.raster.weights[seen]
+        uv[seen] = sum(corners[:, k] * weights[:, k : k + 1] for k in range(3))
         # The masks hold the right half of the UV square; v points up.
         x = uv[..., 0] * _MASK_SIDE - _MASK_SIDE // 2 - 0.5
         y = (1 - uv[..., 1]) * _MASK_SIDE - 0.5
