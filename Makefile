@@ -5,7 +5,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready
+INSTALLED := $(VENV)/.ready
+READY := $(VENV)/.kernels
 # One thread a process: work runs in parallel over clips and folds, not inside them.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
@@ -22,7 +23,7 @@ venv: $(READY)  ## create .venv and install the pinned versions
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-$(READY): pyproject.toml requirements.lock
+$(INSTALLED): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python {v[0]}.{v[1]} found; this project needs 3.11, 3.12 or 3.13: make PYTHON=python3.12")'
 	@echo "Installing into $(VENV) (the first time: two minutes and 7.3 GB with PyTorch's CUDA libraries)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -32,6 +33,11 @@ ifdef HASHES
 else
 	@$(PIP) --constraint requirements.lock --editable '.[book,test,cluster,bench]'
 endif
+	@touch $(INSTALLED)
+
+# Compiled once, before anything else runs, so that all processes run the same machine code.
+$(READY): $(INSTALLED) memaa_lib/_kernels.py tools/compile_kernels.py
+	@$(BIN)/python tools/compile_kernels.py
 	@touch $(READY)
 
 book: $(READY)  ## run what changed and build the book into _build/html
