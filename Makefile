@@ -14,7 +14,7 @@ export MKL_NUM_THREADS := 1
 export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test unit check lint lock notebooks pdf slides published results bench clean clean-cache audit coverage faults fuzz guard mutate
+.PHONY: help venv book test unit check lint lock notebooks pdf slides published results bench clean clean-cache audit coverage faults fuzz guard mutate twice
 
 help:  ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -35,7 +35,7 @@ else
 endif
 	@touch $(INSTALLED)
 
-# Compiled once, before anything else runs, so that all processes run the same machine code.
+# Compiled once, so that not every process of the first run compiles them for itself.
 $(READY): $(INSTALLED) memaa_lib/_kernels.py tools/compile_kernels.py
 	@$(BIN)/python tools/compile_kernels.py
 	@touch $(READY)
@@ -74,6 +74,9 @@ faults: $(READY)  ## kill, stop and starve the long commands, many times
 
 guard: $(READY)  ## search a hidden mark of a gated set in all that the book publishes
 	@PYTHONPATH=tests/guard $(BIN)/python tools/check_guard.py
+
+twice: $(READY)  ## build the book twice from nothing and compare every byte (40 minutes)
+	@$(BIN)/python tools/build_twice.py
 
 fuzz: $(READY)  ## damaged files on every reader, for two minutes
 	@$(BIN)/python tools/fuzz.py

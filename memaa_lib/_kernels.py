@@ -2,6 +2,10 @@
 
 Each function says in NumPy or in words what it works out; the modules that call them hold the
 method. Compiled code is cached beside this file (or where ``NUMBA_CACHE_DIR`` says).
+
+None of them is compiled with ``fastmath``: it lets the compiler reorder sums, which it does in one
+way in the process that compiles a function and in another in those that read it from the cache, and
+then the same clip has two results.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ REFRESH = 256
 
 
 def _compiled(function: Any) -> Any:
-    return njit(cache=True, fastmath=True, nogil=True, boundscheck=False)(function)
+    return njit(cache=True, nogil=True, boundscheck=False)(function)
 
 
 def _row_kernel(function: Any) -> Any:
@@ -25,7 +29,7 @@ def _row_kernel(function: Any) -> Any:
 
     It counts no references: for rows of a few hundred values counting takes as long as the work.
     """
-    return njit(cache=True, fastmath=True, nogil=True, boundscheck=False, _nrt=False)(function)
+    return njit(cache=True, nogil=True, boundscheck=False, _nrt=False)(function)
 
 
 @_compiled
@@ -62,7 +66,9 @@ def sliding_magnitudes(
     minus_im = np.empty(n_spatial, np.float32)
     change_re = np.empty((n_windows, n_spatial), np.float32)
     change_im = np.empty((n_windows, n_spatial), np.float32)
+    magnitudes = np.empty((n_windows, n_spatial), np.float32)
     for block in range(n_blocks):
+        magnitudes[:] = 0
         for t in range(n_frames):
             for k in range(n_spatial):
                 value = spectra[t, block, chosen[k]]
@@ -99,13 +105,15 @@ def sliding_magnitudes(
                         plus_re, plus_im, minus_re, minus_im,
                         change_re[i], change_im[i], cosines[q, place], sines[q, place], count,
                     )  # fmt: skip
-                magnitudes = np.float32(0)
                 for k in range(count):
-                    magnitudes += weights[k] * (
+                    magnitudes[i, k] += share * (
                         np.sqrt(plus_re[k] * plus_re[k] + plus_im[k] * plus_im[k])
                         + np.sqrt(minus_re[k] * minus_re[k] + minus_im[k] * minus_im[k])
                     )
-                total[i] += share * magnitudes
+        # only here are values of one window summed: a sum in order is one addition at a time
+        for i in range(n_windows):
+            for k in range(n_spatial):
+                total[i] += weights[k] * magnitudes[i, k]
     return total
 
 

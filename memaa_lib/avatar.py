@@ -31,7 +31,7 @@ from memaa_lib.registration import (
 from memaa_lib.storage import InputError, cache_root, fingerprint, in_parallel, progress
 from memaa_lib.texture import Padding, keep_frames, texture_intensity
 
-CODE_VERSION = 1  # raise it when the same input gives another avatar: cached ones are made again
+CODE_VERSION = 2  # raise it when the same input gives another avatar: cached ones are made again
 
 
 @dataclass(frozen=True)

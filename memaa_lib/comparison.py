@@ -36,7 +36,10 @@ REMARKS: Mapping[tuple[str, str], str] = {
     ("Our Approach", "composite"): "not the sum of Tables 4 to 6, which gives 0.7785",
     ("Our Approach", "smic"): "UF1 and UAR are swapped, see Table 4",
 }
-"""What is wrong with figures that the paper prints, see :mod:`memaa_lib.audit`."""
+"""What is wrong with figures that the paper prints, see :mod:`memaa_lib.audit`.
+
+:meta hide-value:
+"""
 
 _PARTS = ("composite", *paper.DATASETS)
 _CLIPS_TIMED = 12

@@ -153,7 +153,10 @@ def _macro_precision(matrix: ArrayLike) -> NDArray[np.float64]:
 METRICS: Mapping[str, Callable[[ArrayLike], NDArray[np.float64]]] = MappingProxyType(
     {"uf1": _uf1, "uar": _uar, "accuracy": _accuracy, "macro_precision": _macro_precision}
 )
-"""Scores by name; each takes confusion matrices ``(..., 3, 3)`` and returns ``(...)``."""
+"""Scores by name; each takes confusion matrices ``(..., 3, 3)`` and returns ``(...)``.
+
+:meta hide-value:
+"""
 
 
 def from_confusion(matrix: ArrayLike, metric: str = "uf1") -> float:

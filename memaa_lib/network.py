@@ -250,7 +250,10 @@ PROFILES: Mapping[str, TrainingProfile] = MappingProxyType(
         ),
     }
 )
-"""``"paper"``: Table 1 as printed. ``"laptop"``: what two CPU cores finish in minutes."""
+"""``"paper"``: Table 1 as printed. ``"laptop"``: what two CPU cores finish in minutes.
+
+:meta hide-value:
+"""
 
 
 def profile_named(name: str | TrainingProfile, **changes: Any) -> TrainingProfile:

@@ -75,7 +75,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("validation", "leave one subject out", "3.5"),
     Setting("GPUs", "2 x NVIDIA GTX 1080Ti", "4"),
 )
-"""What the paper states of its method; epochs, initialisation, loss and validation are absent."""
+"""What the paper states of its method; epochs, initialisation, loss and validation are absent.
+
+:meta hide-value:
+"""
 
 FRAME_RATES_HZ: Mapping[str, int] = MappingProxyType({"smic": 100, "casme2": 200, "samm": 200})
 """Frames a second (Sec. 4.1.1-4.1.3)."""
@@ -113,7 +116,10 @@ EMOTIONS: Mapping[str, Mapping[str, int]] = MappingProxyType(
         ),
     }
 )
-"""Clips per emotion as Sec. 4.1.1-4.1.3 count them, before the three classes are formed."""
+"""Clips per emotion as Sec. 4.1.1-4.1.3 count them, before the three classes are formed.
+
+:meta hide-value:
+"""
 
 CLASS_OF_EMOTION: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -139,7 +145,10 @@ CLASS_OF_EMOTION: Mapping[str, Mapping[str, str]] = MappingProxyType(
         ),
     }
 )
-"""Which emotions make which class (Sec. 4.1.2, 4.1.3). Emotions left out are not used."""
+"""Which emotions make which class (Sec. 4.1.2, 4.1.3). Emotions left out are not used.
+
+:meta hide-value:
+"""
 
 CLIPS_STATED: Mapping[str, int] = MappingProxyType(
     {"smic": 164, "casme2": 255, "samm": 159, "composite": 442}
@@ -192,7 +201,10 @@ EQUATIONS: tuple[Anchor, ...] = (
     Anchor(14, "4.2", "unweighted F1 score (UF1)"),
     Anchor(15, "4.2", "unweighted average recall (UAR)"),
 )
-"""The numbered equations."""
+"""The numbered equations.
+
+:meta hide-value:
+"""
 
 FIGURES: tuple[Anchor, ...] = (
     Anchor(1, "3", "the whole chain from clip to class"),
@@ -201,7 +213,10 @@ FIGURES: tuple[Anchor, ...] = (
     Anchor(4, "3.2", "texture intensity against the frame number"),
     Anchor(5, "3.4", "frames of a clip and their emotion avatar image"),
 )
-"""The numbered figures."""
+"""The numbered figures.
+
+:meta hide-value:
+"""
 
 TABLES: tuple[Anchor, ...] = (
     Anchor(1, "3.5", "training parameters of the network"),
@@ -212,7 +227,10 @@ TABLES: tuple[Anchor, ...] = (
     Anchor(6, "4.2", "confusion matrix of SAMM"),
     Anchor(7, "4.3.1", "scores when training on one data set and testing on another"),
 )
-"""The numbered tables."""
+"""The numbered tables.
+
+:meta hide-value:
+"""
 
 
 @dataclass(frozen=True)
@@ -291,7 +309,10 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim("cross-dataset-loso", "4.3.1", "Table 7 was obtained by leaving subjects out."),
 )
-"""What the paper asserts and this companion examines."""
+"""What the paper asserts and this companion examines.
+
+:meta hide-value:
+"""
 
 
 def confusion(dataset: str) -> NDArray[np.int64]:

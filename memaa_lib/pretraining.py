@@ -124,7 +124,10 @@ class Pretraining:
 
 
 PRETRAINING = Pretraining()
-"""What the laptop profile starts from."""
+"""What the laptop profile starts from.
+
+:meta hide-value:
+"""
 
 
 @dataclass(frozen=True, eq=False)

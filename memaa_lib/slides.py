@@ -48,7 +48,10 @@ LESSONS: tuple[Lesson, ...] = (
     Lesson(5, "A score and how sure it is", ("07", "08", "10", "13")),
     Lesson(6, "Reading a paper with a computer", ("09", "11", "12", "14")),
 )
-"""The lessons of ``book/course.md``."""
+"""The lessons of ``book/course.md``.
+
+:meta hide-value:
+"""
 
 
 def write_slides(target: Path | None = None) -> list[Path]:

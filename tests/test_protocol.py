@@ -117,7 +117,7 @@ def test_grouped_folds_test_each_clip_once_and_share_no_subject(index, k, seed):
             protocol.grouped_k_fold(index, k, seed)
         return
     folds = protocol.grouped_k_fold(index, k, seed)
-    assert len(folds) == k
+    assert [fold.name for fold in folds] == [f"fold {i} of {k}" for i in range(1, k + 1)]
     assert_partition(index, folds)
 
 

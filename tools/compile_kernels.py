@@ -1,9 +1,8 @@
-"""Compile the library's kernels once, so that every later process runs the same machine code.
+"""Compile the library's kernels once, so that no first run has to wait for it.
 
-Numba compiles a kernel where it is first called and keeps the code beside the source. Code that is
-run by the process that compiled it and code that was read back may round the last bit of a number
-differently (the kernels allow reassociation), which moves about one pixel in a million by one gray
-level. `make` calls this after installing; after a change of a kernel, call it again.
+Numba compiles a kernel where it is first called and keeps the code beside the source; that takes
+about 20 s, in every process that comes before the first one is done. `make` calls this after
+installing. Without it everything works, and gives the same bytes.
 
     python tools/compile_kernels.py
 """

@@ -18,10 +18,19 @@
   document.body.append(bar);
   deck.classList.add("shown");
   let now = 0;
+  // a slide that is longer than the screen gets smaller letters, down to two thirds
+  const fit = () => {
+    const slide = slides[now];
+    for (let percent = 100; percent >= 66; percent -= 4) {
+      slide.style.fontSize = `${percent}%`;
+      if (slide.scrollHeight <= slide.clientHeight) break;
+    }
+  };
   const show = (number) => {
     now = Math.min(Math.max(number, 0), slides.length - 1);
     slides.forEach((slide, i) => { slide.hidden = i !== now; });
-    slides[now].tabIndex = 0; // a slide that is longer than the screen scrolls by keyboard
+    fit();
+    slides[now].tabIndex = 0; // if it is longer all the same, it scrolls by keyboard
     place.textContent = `${now + 1} / ${slides.length}`;
     history.replaceState(null, "", `#${now + 1}`);
   };
@@ -41,6 +50,8 @@
     const moved = event.changedTouches[0].clientX - start;
     if (Math.abs(moved) > 60) show(now + (moved < 0 ? 1 : -1));
   });
+  addEventListener("resize", fit);
+  addEventListener("load", fit); // pictures have their size only now
   addEventListener("hashchange", () => show(Number(location.hash.slice(1)) - 1 || 0));
   show(Number(location.hash.slice(1)) - 1 || 0);
 })();

@@ -29,12 +29,20 @@ def test_every_system_has_features_of_its_length(index, features):
     assert np.array_equal(features["off_apexnet"], features["ststnet"])
 
 
+@pytest.mark.parametrize("damage", ["other", "cut", "one bit"])
 def test_features_are_read_from_disk_and_made_again_if_damaged(
-    index, features, tmp_path, monkeypatch
+    damage, index, features, tmp_path, monkeypatch
 ):
     folder = tmp_path / "kept"
     damaged = sorted((folder / "bi_woof").iterdir())[0]
-    damaged.write_bytes(b"not an array")
+    content = bytearray(damaged.read_bytes())
+    if damage == "other":
+        content = bytearray(b"not an array")
+    elif damage == "cut":
+        content = content[:-30]
+    else:
+        content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
     calls = []
     monkeypatch.setattr(
         "memaa_lib.baselines.bi_woof.bi_woof", lambda flow: calls.append(1) or np.zeros(200)

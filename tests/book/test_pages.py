@@ -384,6 +384,12 @@ def test_executed_notebooks_are_clean():
 
 
 # ------------------------------------------------------------------ slides and PDF
+LONGER_THAN_THE_SCREEN = """() => {
+  const slide = document.querySelector(".slide:not([hidden])");
+  return slide.scrollHeight > slide.clientHeight + 8;
+}"""
+
+
 def test_slides_turn_by_keyboard_and_need_no_network(browser, axe, tmp_path):
     index, *decks = slides.write_slides(tmp_path / "slides")
     page = browser.new_page()
@@ -400,6 +406,12 @@ def test_slides_turn_by_keyboard_and_need_no_network(browser, axe, tmp_path):
         assert complaints == []
         page.evaluate(axe)
         assert page.evaluate(ACCESSIBLE, [RULES, True]) == []
+        page.keyboard.press("Home")
+        too_long = 0
+        for _ in range(last):
+            too_long += page.evaluate(LONGER_THAN_THE_SCREEN)
+            page.keyboard.press("ArrowRight")
+        assert too_long <= last / 20  # fonts differ a little between machines
     page.goto(index.as_uri())
     assert page.locator("a").count() == len(decks)
 
