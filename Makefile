@@ -90,9 +90,10 @@ mutate: $(READY)  ## change metrics, protocol and texture: do the tests notice?
 audit: $(READY)  ## known weaknesses of the pinned packages
 	@$(BIN)/python tools/audit.py
 
-results: $(READY)  ## run the reference runs of page 07 anew: results/runs/*.json
+results: $(READY)  ## run the reference runs of page 07 anew: results/runs/*.json, results/starts/*.json
 	@for set in smic casme2 samm; do $(BIN)/memaa reference runs $$set && $(BIN)/memaa reference runs $$set --protocol cross || exit 1; done
 	@$(BIN)/memaa reference runs composite --protocol composite
+	@$(BIN)/memaa reference starts composite --protocol composite
 
 bench: $(READY)  ## time the method against peers: benchmarks/results.md
 	@$(BIN)/python benchmarks/bench_method.py

@@ -10,6 +10,7 @@ import errno
 import os
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
@@ -360,8 +361,8 @@ def train(
 @app.command()
 def reference(
     what: Annotated[
-        Literal["runs", "arms", "systems"],
-        typer.Argument(help="runs (page 07), arms (page 10) or systems (page 13)."),
+        Literal["runs", "starts", "arms", "systems"],
+        typer.Argument(help="runs or starts (page 07), arms (page 10) or systems (page 13)."),
     ],
     dataset: Annotated[str, DATASET],
     protocol: Annotated[str, typer.Option(help="loso, kfold, composite or cross.")] = "loso",
@@ -380,11 +381,16 @@ def reference(
     """
     from memaa_lib.arms import write_arms
     from memaa_lib.comparison import write_systems
-    from memaa_lib.reference import results_folder, write_runs
+    from memaa_lib.reference import results_folder, write_runs, write_starts
 
     name = f"cross-{dataset}" if protocol == "cross" else dataset
     file = target or results_folder() / what / f"{name}.json"
-    writers: dict[str, Any] = {"runs": write_runs, "arms": write_arms, "systems": write_systems}
+    writers: dict[str, Any] = {
+        "runs": write_runs,
+        "starts": write_starts,
+        "arms": write_arms,
+        "systems": write_systems,
+    }
     writers[what](file, dataset, protocol, profile, seed=seed, n_jobs=n_jobs)
     out.print(f"wrote {file}", markup=False, highlight=False)
 
@@ -551,7 +557,7 @@ class BuildDisplay:
     """Show what a build does: a live bar in a terminal, a line a task elsewhere."""
 
     def __init__(self, total: int) -> None:
-        self.running: dict[str, None] = {}
+        self.running: dict[str, float] = {}  # task to when it began
         self.total = total
         self.done = 0
         self.stop = threading.Event()
@@ -576,16 +582,17 @@ class BuildDisplay:
     def notify(self, name: str, state: str) -> None:
         """Take note of a task's change of state."""
         if state == "start":
-            self.running[name] = None
+            self.running[name] = time.monotonic()
         else:
-            self.running.pop(name, None)
+            seconds = time.monotonic() - self.running.pop(name, time.monotonic())
             self.done += 1
             self.bar.update(self.task, completed=self.done)
         if state == "start" and not err.is_terminal:
             err.print(f"{state:>6}         {name}", markup=False, highlight=False)
         elif state in ("done", "failed"):
             counted = f"{self.done:>3}/{self.total}"
-            err.print(f"{state:>6} {counted} {name}", markup=False, highlight=False)
+            took = f", {seconds:.0f} s" if state == "done" else ""
+            err.print(f"{state:>6} {counted} {name}{took}", markup=False, highlight=False)
 
     def _refresh(self) -> None:
         from memaa_lib.publish import running_states

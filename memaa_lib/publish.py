@@ -652,6 +652,8 @@ def build_html(runs: Sequence[Run], *, strict: bool) -> None:
     except RunFailed:
         shutil.rmtree(fresh)
         raise
+    # a hash of the folder's name among others, for incremental builds: there are none
+    (fresh / "_build" / "html" / ".buildinfo").unlink(missing_ok=True)
     book = ROOT / "_build" / "html"
     shutil.rmtree(book, ignore_errors=True)
     book.parent.mkdir(exist_ok=True)

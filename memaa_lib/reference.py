@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 import memaa_lib
-from memaa_lib import metrics
+from memaa_lib import metrics, network, pretraining
 from memaa_lib.datasets import load_index
 from memaa_lib.datasets.examples import describe
 from memaa_lib.paper import CLASSES
@@ -27,6 +27,7 @@ from memaa_lib.storage import InputError, atomic_path, fingerprint
 KEYS = ["dataset", "subject", "clip"]
 AS_TRAINED = "as trained"
 LEAKING = "epoch chosen on the test subjects"
+STARTS = 5  # starting weights, made with seeds 0 to 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,9 +191,66 @@ def write_runs(
     runs = {AS_TRAINED: train(dataset, protocol, profile, **common)}
     if protocol != "cross":
         runs[LEAKING] = train(dataset, protocol, profile, leak=LEAKS[0], **common)
-    results = runs[AS_TRAINED]
+    write_reference(path, runs, _provenance(runs[AS_TRAINED], dataset, protocol, profile, seed))
+
+
+def write_starts(
+    path: Path | str,
+    dataset: str,
+    protocol: str = "loso",
+    profile: str = "laptop",
+    *,
+    seed: int = 0,
+    n_jobs: int = 2,
+) -> None:
+    """Run the method from starting weights of several seeds, and keep every run.
+
+    The runs differ in the seed of the pre-training alone: its people, clips, first weights and
+    order. The spread of their scores is what an interval over subjects cannot show.
+
+    Parameters
+    ----------
+    path
+        ``.json`` file; its runs are named ``"seed 0"`` and so on.
+    dataset, protocol, profile, seed, n_jobs
+        See :func:`memaa_lib.protocol.train`; not ``"cross"``.
+
+    Raises
+    ------
+    InputError
+        If the profile does not start from pre-trained weights, or the protocol is ``"cross"``.
+
+    Examples
+    --------
+    >>> write_starts("none.json", "smic", profile="paper")
+    Traceback (most recent call last):
+        ...
+    memaa_lib.storage.InputError: profile 'paper' starts from imagenet; only a profile that ...
+    """
+    begins = network.profile_named(profile).initialisation
+    if begins != "pretrained":
+        raise InputError(
+            f"profile {profile!r} starts from {begins}; only a profile that starts from "
+            "pre-trained weights, such as 'laptop', has starts of several seeds"
+        )
+    if protocol == "cross":
+        raise InputError("protocol 'cross' has six runs a start; choose loso, kfold or composite")
+    runs = {}
+    for number in range(STARTS):
+        settings = replace(pretraining.PRETRAINING, seed=number)
+        weights = pretraining.pretrained_weights(settings, n_jobs=n_jobs)
+        runs[f"seed {number}"] = train(
+            dataset, protocol, profile, weights=weights, seed=seed, n_jobs=n_jobs
+        )
+    write_reference(path, runs, _provenance(runs["seed 0"], dataset, protocol, profile, seed))
+
+
+def _provenance(
+    results: Results, dataset: str, protocol: str, profile: str, seed: int
+) -> dict[str, Any]:
+    """Return what was run."""
     index = load_index("composite" if protocol in ("composite", "cross") else dataset)
-    provenance = {
+    return {
         "data": describe(index),
         "dataset": dataset,
         "protocol": protocol,
@@ -201,7 +259,6 @@ def write_runs(
         "start": results.start,
         "folds": len(results.folds),
     }
-    write_reference(path, runs, provenance)
 
 
 def _predictions(run: Results | pd.DataFrame) -> pd.DataFrame:

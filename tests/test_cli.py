@@ -251,6 +251,7 @@ def test_compared_systems_take_no_option_of_the_network(memaa, option):
     ("what", "writer", "module"),
     [
         ("runs", "write_runs", reference),
+        ("starts", "write_starts", reference),
         ("arms", "write_arms", arms),
         ("systems", "write_systems", comparison),
     ],

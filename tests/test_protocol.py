@@ -1,7 +1,10 @@
 """Folds, what may reach training, and the running of folds."""
 
+import contextlib
 import json
+import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -259,6 +262,37 @@ def test_early_stopping_on_the_test_clips_is_labelled_and_never_scores_less(
     hits = [(r.predictions["label"] == r.predictions["prediction"]) for r in (honest, leaking)]
     by_fold = [hit.groupby(honest.predictions["fold"]).mean() for hit in hits]
     assert (by_fold[1] >= by_fold[0]).all()
+
+
+def test_the_leak_has_predictions_even_if_no_epoch_is_ever_right(monkeypatch):
+    outputs = iter(np.eye(3)[[[1, 1], [2, 2]]])
+    monkeypatch.setattr(protocol.network, "predict", lambda *args, **options: next(outputs))
+    task = SimpleNamespace(profile=TINY, device="cpu", leaked_labels=np.array([0, 0]))
+    best = protocol._BestEpoch(np.zeros((2, 1)), task)
+    for epoch in (1, 2):
+        best(epoch, None)
+    assert best.epoch == 1
+    assert best.predictions.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(("device", "resources"), [("cpu", {}), ("cuda", {"GPU": 1})])
+def test_only_folds_on_a_graphics_card_ask_a_cluster_for_one(device, resources, monkeypatch):
+    asked = []
+
+    class Client:
+        def scatter(self, parts, **options):
+            return parts
+
+        def submit(self, function, *parts, **options):
+            asked.append(options["resources"])
+
+    monkeypatch.setattr(
+        protocol, "_dask_client", lambda address, jobs: contextlib.nullcontext(Client())
+    )
+    monkeypatch.setattr("distributed.as_completed", lambda futures, with_results: iter(()))
+    tasks = [SimpleNamespace(device=device)] * 2
+    assert list(protocol._run_on_cluster(np.zeros(1), {}, tasks, 1, math.inf, "tcp://a:1")) == []
+    assert asked == [resources, resources]
 
 
 def test_unknown_leak_is_refused(avatars, index, tmp_path):

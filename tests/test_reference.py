@@ -1,18 +1,31 @@
 """Reference runs: what is written is read back, and nothing else passes."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
+from memaa_lib import reference as library
 from memaa_lib.comparison import OURS, REMARKS, printed_scores, score_table
 from memaa_lib.metrics import COLUMNS, uar, uf1
 from memaa_lib.paper import DATASET_TITLES, table
-from memaa_lib.reference import AS_TRAINED, LEAKING, read_reference, results_folder, write_reference
+from memaa_lib.reference import (
+    AS_TRAINED,
+    LEAKING,
+    STARTS,
+    read_reference,
+    results_folder,
+    write_reference,
+    write_starts,
+)
 from memaa_lib.storage import InputError
 
 KEPT = sorted(
-    path for kind in ("runs", "arms", "systems") for path in (results_folder() / kind).glob("*")
+    path
+    for kind in ("runs", "starts", "arms", "systems")
+    for path in (results_folder() / kind).glob("*")
 )
 
 
@@ -73,6 +86,34 @@ def test_runs_of_other_clips_are_not_mixed(tmp_path):
         write_reference(tmp_path / "a.json", {}, {})
 
 
+def test_starts_differ_in_the_seed_of_the_pre_training_alone(tmp_path, monkeypatch):
+    asked = []
+
+    def trained(dataset, protocol, profile, *, weights, seed, n_jobs):
+        asked.append((dataset, protocol, profile, weights, seed))
+        return SimpleNamespace(start=weights, folds=[1, 2])
+
+    monkeypatch.setattr(library.pretraining, "pretrained_weights", lambda made, n_jobs: made)
+    monkeypatch.setattr(library, "train", trained)
+    monkeypatch.setattr(library, "load_index", lambda dataset: dataset)
+    monkeypatch.setattr(library, "describe", lambda index: index)
+    monkeypatch.setattr(library, "write_reference", lambda path, runs, told: asked.append(runs))
+    write_starts(tmp_path / "a.json", "samm", "kfold", seed=7)
+    *calls, runs = asked
+    assert list(runs) == [f"seed {number}" for number in range(STARTS)]
+    assert [weights.seed for *_, weights, _ in calls] == list(range(STARTS))
+    assert len({replace(weights, seed=0) for *_, weights, _ in calls}) == 1
+    assert {(*names, seed) for *names, _, seed in calls} == {("samm", "kfold", "laptop", 7)}
+
+
+def test_starts_of_what_has_none_are_refused(tmp_path):
+    with pytest.raises(InputError, match="starts from imagenet"):
+        write_starts(tmp_path / "a.json", "smic", profile="paper")
+    with pytest.raises(InputError, match="choose loso, kfold or composite"):
+        write_starts(tmp_path / "a.json", "smic", "cross")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_committed_runs_can_be_read_and_say_what_they_are(path):
     reference = read_reference(path)
@@ -92,6 +133,13 @@ def test_the_method_was_run_on_every_set_alone_together_and_across():
             uf1(runs[key]["label"], runs[key]["prediction"]) for key in (AS_TRAINED, LEAKING)
         )
         assert honest < leaking
+
+
+def test_the_first_of_the_starts_is_the_run_itself():
+    starts = read_reference("starts/composite").runs
+    assert list(starts) == [f"seed {number}" for number in range(STARTS)]
+    assert starts["seed 0"].equals(read_reference("runs/composite").runs[AS_TRAINED])
+    assert len({tuple(run["prediction"]) for run in starts.values()}) == STARTS
 
 
 def test_score_table_scores_each_part():

@@ -30,6 +30,10 @@ TESTS = {
 }
 # survivors that were looked into: "module: the changed line" and why nobody can notice it
 NO_EFFECT = {
+    "protocol: self.epoch = 1": "the first epoch is better than the accuracy of -1 and replaces it",
+    "protocol: in_time = (task for task in tasks if time.monotonic() <= deadline)": (
+        "no clock reads exactly the deadline"
+    ),
     "texture: distance = _distance(rows, columns, window)[: window * 2 + 1, :, :half]": (
         "the mirror images of times that are there already are computed too, and never read"
     ),
