@@ -386,19 +386,26 @@ def make_avatars(
     as_alphas(alphas)
     folder = Path(cache) if cache is not None else cache_root() / "avatars"
     rows = index.to_dict("records")
-    if n_jobs != 1:
-        _compile_kernels()
-    tasks = ((row, tuple(alphas), settings, folder) for row in rows)
-    results = []
+    common = (tuple(alphas), settings, folder)
+    results: list[NDArray[np.uint8] | str | None] = []
     with progress("avatars", len(rows)) as advance:
-        for result in in_parallel(_cached_avatars, tasks, n_jobs):
-            results.append(result)
+        for row in rows:
+            results.append(_kept_avatars(row, *common))
+            if results[-1] is not None:
+                advance()
+        missing = [i for i, result in enumerate(results) if result is None]
+        if missing and n_jobs != 1:
+            _compile_kernels()
+        tasks = ((rows[i], *common) for i in missing)
+        made = in_parallel(_cached_avatars, tasks, n_jobs) if missing else ()
+        for i, result in zip(missing, made, strict=True):
+            results[i] = result
             advance()
     failures = [result for result in results if isinstance(result, str)]
     if failures and on_error == "raise":
         raise InputError(f"{len(failures)} of {len(rows)} clips failed: " + "; ".join(failures))
     black = np.zeros((len(alphas), settings.size, settings.size, 3), np.uint8)
-    return np.stack([black if isinstance(result, str) else result for result in results])
+    return np.stack([one if isinstance(one, np.ndarray) else black for one in results])
 
 
 def _compile_kernels() -> None:
@@ -408,17 +415,29 @@ def _compile_kernels() -> None:
     texture_intensity(magnify(tiny, 100, 10, cutoff_wavelength=1), window=3, blocks=1, cutoff=1)
 
 
+def _kept_avatars(
+    row: Mapping[str, Any], alphas: tuple[float, ...], settings: AvatarSettings, folder: Path
+) -> NDArray[np.uint8] | None:
+    """Avatars of one clip if all are in the cache and whole: no process is started for those."""
+    try:
+        files = _avatar_files(row, alphas, settings, folder)
+        kept = [_kept_avatar(files[alpha]) for alpha in alphas]
+    except (InputError, OSError):
+        return None  # making them says what is wrong
+    whole = [avatar for avatar in kept if avatar is not None]
+    return np.stack(whole) if len(whole) == len(alphas) else None
+
+
 def _cached_avatars(
     row: Mapping[str, Any], alphas: tuple[float, ...], settings: AvatarSettings, folder: Path
 ) -> NDArray[np.uint8] | str:
-    """Avatars of one clip, from the cache where they are there; what went wrong, as text."""
+    """Avatars of one clip, making those that are missing; what went wrong, as text."""
     from memaa_lib.datasets import load_clip, load_truth_landmarks
 
     cv2.setNumThreads(1)
     try:
-        kept = folder / _clip_fingerprint(row, settings)
-        files = {alpha: kept / f"alpha-{float(alpha)}.png" for alpha in alphas}
-        missing = [alpha for alpha in dict.fromkeys(alphas) if not _is_kept(files[alpha])]
+        files = _avatar_files(row, alphas, settings, folder)
+        missing = [alpha for alpha in dict.fromkeys(alphas) if _kept_avatar(files[alpha]) is None]
         if missing:
             given = load_truth_landmarks(row) if settings.landmarks == "given" else None
             avatars = clip_to_avatar(load_clip(row), missing, settings, given)
@@ -429,12 +448,21 @@ def _cached_avatars(
         return f"{row['dataset']} {row['subject']} {row['clip']}: {error}"
 
 
-def _is_kept(file: Path) -> bool:
-    """Whether an avatar is in the cache and whole; a damaged one is made again."""
+def _avatar_files(
+    row: Mapping[str, Any], alphas: tuple[float, ...], settings: AvatarSettings, folder: Path
+) -> dict[float, Path]:
+    """Where the avatars of one clip are kept."""
+    kept = folder / _clip_fingerprint(row, settings)
+    return {alpha: kept / f"alpha-{float(alpha)}.png" for alpha in alphas}
+
+
+def _kept_avatar(file: Path) -> NDArray[np.uint8] | None:
+    """Return an avatar from the cache, or None if it is missing or damaged and has to be made."""
     try:
-        return file.is_file() and read_image(file).ndim == 3
+        avatar = read_image(file) if file.is_file() else None
     except InputError:
-        return False
+        return None
+    return avatar if avatar is not None and avatar.ndim == 3 else None
 
 
 def _clip_fingerprint(row: Mapping[str, Any], settings: AvatarSettings) -> str:

@@ -334,6 +334,27 @@ def test_the_default_cache_is_the_users(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(list((tmp_path / "mine" / "avatars").rglob("*.png"))) == 1
 
 
+def test_what_is_in_the_cache_starts_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = write_index(tmp_path / "data", 3)
+    options: dict[str, Any] = {"settings": SMALL, "cache": tmp_path / "cache"}
+    first = make_avatars(index, (0, 10), n_jobs=1, **options)
+    started: list[Any] = []
+
+    def in_parallel(function: Any, tasks: Any, n_jobs: int) -> Any:
+        started.extend(tasks)
+        return [function(*task) for task in started]
+
+    monkeypatch.setattr("memaa_lib.avatar.in_parallel", in_parallel)
+    assert (make_avatars(index, (0, 10), **options) == first).all()
+    assert started == []
+    lost = sorted((tmp_path / "cache").rglob("*.png"))[0]
+    lost.unlink()
+    assert (make_avatars(index, (0, 10), **options) == first).all()
+    assert len(started) == 1
+
+
 @pytest.mark.parametrize("on_error", ["raise", "skip"])
 def test_failures_are_collected(tmp_path: Path, on_error: Any) -> None:
     index = write_index(tmp_path / "data", 3)
