@@ -90,10 +90,12 @@ mutate: $(READY)  ## change metrics, protocol and texture: do the tests notice?
 audit: $(READY)  ## known weaknesses of the pinned packages
 	@$(BIN)/python tools/audit.py
 
-results: $(READY)  ## run the reference runs of page 07 anew: results/runs/*.json, results/starts/*.json
+results: $(READY)  ## make all reference runs of pages 07, 10 and 13 anew, in results/: an hour or more
 	@for set in smic casme2 samm; do $(BIN)/memaa reference runs $$set && $(BIN)/memaa reference runs $$set --protocol cross || exit 1; done
 	@$(BIN)/memaa reference runs composite --protocol composite
 	@$(BIN)/memaa reference starts composite --protocol composite
+	@for set in smic casme2 samm; do $(BIN)/memaa reference arms $$set || exit 1; done
+	@$(BIN)/memaa reference systems composite --protocol kfold
 
 bench: $(READY)  ## time the method against peers: benchmarks/results.md
 	@$(BIN)/python benchmarks/bench_method.py

@@ -33,7 +33,7 @@ from memaa_lib.datasets.examples import describe
 from memaa_lib.magnification import magnify
 from memaa_lib.metrics import paired_bootstrap, subject_bootstrap
 from memaa_lib.network import profile_named
-from memaa_lib.paper import TEST_ALPHA, TRAINING_ALPHAS
+from memaa_lib.paper import DATASETS, TEST_ALPHA, TRAINING_ALPHAS
 from memaa_lib.protocol import Results, evaluate, make_folds
 from memaa_lib.reference import read_reference, write_reference
 from memaa_lib.registration import crop_clip
@@ -453,6 +453,49 @@ def with_reference(
     both = both.reindex([name for name in ARMS if name in both.index])
     both.attrs["agreement"] = float((mine.to_numpy() == theirs.to_numpy()).mean())
     return both
+
+
+def pooled_reference(datasets: Sequence[str] = DATASETS) -> dict[str, pd.DataFrame]:
+    """Pool the reference runs of several data sets: every arm on the clips of all of them.
+
+    Each set was trained and tested on its own; only the answers are put together. A part that
+    matters in one set by chance of its few people is not likely to matter in the pool.
+
+    Parameters
+    ----------
+    datasets
+        Sets that ``memaa reference arms`` was run on.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        Arm to table of predictions, for :func:`compare_arms`.
+
+    Raises
+    ------
+    InputError
+        If the run of a set is missing, or they differ in protocol, profile, seed or starting
+        weights.
+
+    Examples
+    --------
+    >>> len(pooled_reference(["smic"])["full method"])
+    164
+    """
+    kept = [read_reference(f"arms/{dataset}") for dataset in datasets]
+    alike = ("protocol", "profile", "seed", "start")
+    for dataset, reference in zip(datasets, kept, strict=True):
+        for key in alike:
+            own, first = reference.provenance[key], kept[0].provenance[key]
+            if own != first:
+                raise InputError(
+                    f"arms/{dataset}: {key} is {own!r}, that of arms/{datasets[0]} {first!r}; run "
+                    f"'memaa reference arms {dataset}' again"
+                )
+    return {
+        name: pd.concat([reference.runs[name] for reference in kept], ignore_index=True)
+        for name in kept[0].runs
+    }
 
 
 def arm_names(which: str) -> Sequence[str]:

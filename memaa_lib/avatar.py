@@ -469,7 +469,11 @@ def _clip_fingerprint(row: Mapping[str, Any], settings: AvatarSettings) -> str:
     """Digits that change with the clip's files, its part that is used, or the settings."""
     path = Path(row["path"])
     files = [path] if path.is_file() else list_frames(path)
-    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    states = [file.stat() for file in files]
+    stats = [
+        (file.name, state.st_size, state.st_mtime_ns)
+        for file, state in zip(files, states, strict=True)
+    ]
     part = [str(row[column]) for column in ("onset", "offset", "fps")]
     return fingerprint(CODE_VERSION, path, stats, part, settings)
 

@@ -1,13 +1,14 @@
 """The ``memaa`` command: parse, call, print.
 
 Progress goes to standard error, results to standard output. Exit codes: 0 done, 1 wrong input,
-2 wrong usage, 3 some items failed and the rest is done, 130 stopped with Ctrl-C.
+2 wrong usage, 3 some items failed and the rest is done, 130 stopped with Ctrl-C or kill.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import threading
 import time
@@ -47,6 +48,8 @@ DATASET = typer.Argument(metavar="DATASET", help="smic, casme2, samm (or composi
 
 def main() -> None:
     """Run the command line and end with the documented exit code."""
+    # kill, and a batch system whose time is up, end a run as Ctrl-C does
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         app()  # ends the process itself: 0, or 2 for wrong usage
     except InputError as error:

@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 import scipy.fft
-import scipy.signal
 from numpy.typing import NDArray
 
 from memaa_lib._kernels import (
@@ -565,8 +565,9 @@ def psnr(reference: NDArray[np.uint8], frames: NDArray[np.uint8]) -> float:
         raise InputError(
             f"reference has shape {reference.shape} and frames {frames.shape}; expected the same"
         )
-    difference = reference.astype(np.int32) - frames
-    error = float(np.mean(np.square(difference), dtype=np.float64))
+    rows = zip(_as_rows(reference), _as_rows(frames), strict=True)
+    # sums of whole numbers, so exact
+    error = sum(cv2.norm(*row, cv2.NORM_L2SQR) for row in rows) / frames.size
     return 10 * math.log10(255**2 / error) if error else math.inf
 
 
@@ -667,6 +668,12 @@ def check_count(name: str, value: int) -> None:
     """
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
         raise InputError(f"{name} is {value!r}, expected a whole number from 1 up")
+
+
+def _as_rows(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """One row for each frame."""
+    frames = np.atleast_2d(frames)
+    return frames.reshape(len(frames), -1)
 
 
 def _open_frames(source: Path, fps: float | None) -> tuple[float, int, Iterator[NDArray[np.uint8]]]:
@@ -782,6 +789,8 @@ class _Filter:
                     f"band_hz is {band_hz}; a Butterworth filter at {fps} fps needs limits above 0 "
                     f"and below {fps / 2} Hz"
                 )
+            import scipy.signal  # half a second, which only this filter has to pay
+
             low_passes = tuple(scipy.signal.butter(order, hz, fs=fps) for hz in (high, low))
         elif kind != "ideal":
             slow_hz = 0.0 if kind == "onset" else low
@@ -843,6 +852,8 @@ def _steady_low_pass(
     order: int, hz: float, fps: float, signal: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Butterworth low-pass that starts as if the first frame had lasted for ever."""
+    import scipy.signal
+
     sections = scipy.signal.butter(order, hz, fs=fps, output="sos")
     start = scipy.signal.sosfilt_zi(sections)[:, :, None] * signal[0]
     return np.asarray(scipy.signal.sosfilt(sections, signal, axis=0, zi=start)[0])

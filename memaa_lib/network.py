@@ -423,16 +423,7 @@ def read_weights(path: Path | str) -> StateDict:
     import torch
 
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such weights file")
-    named = re.fullmatch(r".*-([0-9a-f]{8,64})\.pth", path.name)
-    if named is None:
-        raise InputError(
-            f"{path}: the name of a weights file ends in '-', the first 8 digits of its sha256 and "
-            "'.pth', so that damage is noticed"
-        )
-    if not _sha256(path).startswith(named[1]):
-        raise InputError(f"{path}: contents do not match the hash in the name; fetch it again")
+    weights_file_digest(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -448,9 +439,43 @@ def read_weights(path: Path | str) -> StateDict:
     return state
 
 
-def _sha256(path: Path) -> str:
+def weights_file_digest(path: Path | str) -> str:
+    """Return 16 digits of a weights file's sha256, after comparing it with the file's name.
+
+    Parameters
+    ----------
+    path
+        See :func:`read_weights`. The file is not loaded, and ``torch`` is not either.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, or its name holds no hash.
+
+    Examples
+    --------
+    >>> weights_file_digest("resnet34.pth")
+    Traceback (most recent call last):
+    memaa_lib.storage.InputError: resnet34.pth: no such weights file
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such weights file")
+    named = re.fullmatch(r".*-([0-9a-f]{8,64})\.pth", path.name)
+    if named is None:
+        raise InputError(
+            f"{path}: the name of a weights file ends in '-', the first 8 digits of its sha256 and "
+            "'.pth', so that damage is noticed"
+        )
     with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    if not digest.startswith(named[1]):
+        raise InputError(f"{path}: contents do not match the hash in the name; fetch it again")
+    return digest[:16]
 
 
 def weights_digest(state: Mapping[str, torch.Tensor]) -> str:

@@ -9,7 +9,9 @@ set. ``starting_weights`` returns what a profile starts from, whichever it is.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,7 @@ from memaa_lib.network import (
     scratch_weights,
     train,
     weights_digest,
+    weights_file_digest,
     write_weights,
 )
 from memaa_lib.paper import CLASSES
@@ -136,17 +139,22 @@ class StartingWeights:
 
     Parameters
     ----------
-    state
-        Weights and buffers.
     name
         What they are, for results and pages.
     digest
-        Digest of ``state``.
+        Changes with them.
+    read
+        Returns weights and buffers; see ``state``.
     """
 
-    state: StateDict
     name: str
     digest: str
+    read: Callable[[], StateDict]
+
+    @cached_property
+    def state(self) -> StateDict:
+        """Weights and buffers, read when they are first asked for: kept folds need none."""
+        return self.read()
 
 
 def starting_weights(
@@ -184,17 +192,25 @@ def starting_weights(
                 f"profile {profile.name!r} starts from scratch: leave the weights file out, or "
                 "choose initialisation='imagenet' or 'pretrained'"
             )
-        state, name = scratch_weights(seed), "scratch"
-    elif profile.initialisation == "imagenet":
-        state, name = imagenet_weights(weights, seed), f"imagenet ({IMAGENET_FILE})"
+        return _in_memory("scratch", scratch_weights(seed))
+    if profile.initialisation == "imagenet":
+        start = _in_memory(f"imagenet ({IMAGENET_FILE})", imagenet_weights(weights, seed))
     else:
         path = pretrained_weights(n_jobs=n_jobs) if weights is None else Path(weights)
-        state, name = read_weights(path), f"pretrained ({path.name})"
+        start = StartingWeights(
+            f"pretrained ({path.name})", weights_file_digest(path), lambda: read_weights(path)
+        )
     if weights is not None:  # ours fit, and to build a network in order to see it takes seconds
         expected = {key: value.shape for key, value in scratch_weights().items()}
-        if {key: value.shape for key, value in state.items()} != expected:
-            raise InputError(f"{name}: not the weights of a ResNet-34 with {len(CLASSES)} outputs")
-    return StartingWeights(state, name, weights_digest(state))
+        if {key: value.shape for key, value in start.state.items()} != expected:
+            raise InputError(
+                f"{start.name}: not the weights of a ResNet-34 with {len(CLASSES)} outputs"
+            )
+    return start
+
+
+def _in_memory(name: str, state: StateDict) -> StartingWeights:
+    return StartingWeights(name, weights_digest(state), lambda: state)
 
 
 def pretraining_set(
@@ -381,7 +397,7 @@ def pretrained_weights(
     key = fingerprint(_rendering_version(), settings)
     for path in sorted(folder.glob(f"resnet34-further-{key}-*.pth")):
         with contextlib.suppress(InputError):
-            read_weights(path)
+            weights_file_digest(path)
             return path
     avatars, labels, action_units = pretraining_set(settings, n_jobs=n_jobs, cache=folder)
     profile = settings.training

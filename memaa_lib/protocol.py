@@ -36,6 +36,7 @@ from memaa_lib.storage import (
     fingerprint,
     in_parallel,
     progress,
+    read_arrays,
 )
 
 LEAKS: tuple[str, ...] = ("early-stopping",)
@@ -634,7 +635,7 @@ def evaluate(
     folder = cache_root() / "folds" if out is None else Path(out)
 
     def run(missing: Sequence[FoldTask]) -> Iterator[dict[str, Any]]:
-        inputs = network.network_inputs(avatars, settings, start.state)
+        inputs = _kept_inputs(avatars, settings, start)
         arrays = {name: value.numpy() for name, value in start.state.items()}
         where = _run_on_cluster if cluster else _run_here
         return where(inputs, arrays, missing, n_jobs, _deadline(time_limit), cluster)
@@ -845,6 +846,24 @@ def _make_tasks(
             )
         )
     return tasks
+
+
+def _kept_inputs(
+    avatars: NDArray[np.uint8], settings: TrainingProfile, start: pretraining.StartingWeights
+) -> NDArray[Any]:
+    """Return what the trained part takes; the layers below it are run once for all runs."""
+    if settings.trainable == "all":
+        return network.network_inputs(avatars, settings, start.state)
+    view = (settings.image_size, settings.view, settings.trainable, settings.precision)
+    key = fingerprint(network.CODE_VERSION, avatars, view, start.digest)
+    path = cache_root() / "inputs" / f"{key}.npz"
+    kept = read_arrays(path, ("inputs",))
+    if kept is not None:
+        return kept["inputs"]
+    inputs = network.network_inputs(avatars, settings, start.state)
+    with atomic_path(path) as temporary:
+        np.savez(temporary, inputs=inputs)
+    return inputs
 
 
 def _deadline(time_limit: float | None) -> float:

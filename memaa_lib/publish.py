@@ -805,6 +805,7 @@ def count_tasks(datasets: Sequence[str] = ()) -> int:
 
 
 _stopped = threading.Event()
+_running: set[subprocess.Popen[str]] = set()
 
 
 @contextlib.contextmanager
@@ -824,6 +825,11 @@ def _noting_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+        # a terminal sends Ctrl-C to all processes, but kill reaches this one alone
+        for process in tuple(_running):
+            process.send_signal(signal.SIGINT)
+        for process in tuple(_running):
+            _stop_soon(process)
 
 
 def _run_stoppable(
@@ -836,14 +842,17 @@ def _run_stoppable(
         command, cwd=ROOT, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
-        while True:
-            try:
-                out, err = process.communicate(timeout=0.5)
-                return subprocess.CompletedProcess(command, process.returncode, out, err)
-            except subprocess.TimeoutExpired:
-                if _stopped.is_set():
-                    process.send_signal(signal.SIGINT)
-                    _stop_soon(process)
+        _running.add(process)
+        try:
+            while True:
+                try:
+                    out, err = process.communicate(timeout=0.5)
+                    return subprocess.CompletedProcess(command, process.returncode, out, err)
+                except subprocess.TimeoutExpired:
+                    if _stopped.is_set():
+                        _stop_soon(process)
+        finally:
+            _running.discard(process)
 
 
 def _stop_soon(process: subprocess.Popen[str]) -> None:

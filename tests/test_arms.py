@@ -13,6 +13,7 @@ from memaa_lib.arms import (
     clip_pictures,
     compare_arms,
     make_pictures,
+    pooled_reference,
     with_reference,
 )
 from memaa_lib.avatar import AvatarSettings, emotion_avatar, score_frames
@@ -125,6 +126,37 @@ def test_arms_of_the_reference_run_stand_beside_those_run_here(monkeypatch):
     assert table.loc["apex frame", "difference"] == own.loc["apex frame", "difference"]
     other = with_reference(here, "another twin", "smic", "loso", "laptop")
     assert list(other.index) == ["full method"]
+
+
+def test_the_pooled_reference_runs_bear_out_what_page_10_says():
+    kept = pooled_reference()
+    assert list(kept) == list(ARMS)
+    clips = kept["full method"].groupby("dataset").size()
+    assert clips.to_dict() == {"smic": 164, "casme2": 145, "samm": 133}
+    table = compare_arms(kept)
+    lose = {
+        "no magnification",
+        "B: ideal 0.4-3 Hz",
+        "C: ideal 5-25 Hz",
+        "mean of the clip as it is",
+        "original avatar",
+        "no frame removed",
+        "aligned first",
+    }
+    assert (table.loc[sorted(lose), "difference_high"] < 0).all()
+    assert table.loc["no registration", "difference_high"] > 0
+    assert table.loc["apex frame", "difference_low"] > 0
+
+
+def test_runs_that_differ_are_not_pooled(monkeypatch):
+    def read(name):
+        given = {"protocol": "loso", "profile": "laptop", "seed": int("samm" in name), "start": "x"}
+        return Reference(given, {"full method": FakeResults(0).predictions}, {})
+
+    monkeypatch.setattr(arms, "read_reference", read)
+    assert len(pooled_reference(["smic", "casme2"])["full method"]) == 60
+    with pytest.raises(InputError, match="arms/samm: seed is 1, that of arms/smic 0; run 'memaa"):
+        pooled_reference(["smic", "samm"])
 
 
 def test_no_reference_run_leaves_what_was_run_here(monkeypatch):

@@ -33,7 +33,8 @@ def test_starting_weights_by_profile(tmp_path, start):
     pretrained = replace(TINY, initialisation="pretrained")
     found = pretraining.starting_weights(pretrained, weights=path)
     assert path.name in found.name
-    assert found.digest == network.weights_digest(start)
+    assert found.digest == network.weights_file_digest(path)
+    assert network.weights_digest(found.state) == network.weights_digest(start)
     assert pretraining.starting_weights(TINY).name == "scratch"
     with pytest.raises(InputError, match="leave the weights file out"):
         pretraining.starting_weights(TINY, weights=path)

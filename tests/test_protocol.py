@@ -361,6 +361,46 @@ def test_finished_folds_are_kept_and_missing_ones_made_again(
     assert again.digest == serial.digest
 
 
+def test_what_the_frozen_layers_see_is_kept_and_made_anew_if_damaged(
+    avatars, index, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path))
+    weights = network.write_weights(network.scratch_weights(1), tmp_path, "start")
+    only_output = replace(TINY, name="frozen", initialisation="pretrained", trainable="fc")
+    made = []
+    original = network.network_inputs
+
+    def counting(*arguments):
+        made.append(1)
+        return original(*arguments)
+
+    monkeypatch.setattr(network, "network_inputs", counting)
+
+    def digest(folder):
+        return run(avatars, index, tmp_path / folder, profile=only_output, weights=weights).digest
+
+    first = digest("a")
+    assert digest("b") == first
+    assert len(made) == 1
+    (kept,) = (tmp_path / "inputs").iterdir()
+    content = bytearray(kept.read_bytes())
+    content[len(content) // 2] ^= 1
+    kept.write_bytes(content)
+    assert digest("c") == first
+    assert len(made) == 2
+
+
+def test_kept_folds_read_no_weights(avatars, index, tmp_path, monkeypatch):
+    path = network.write_weights(network.scratch_weights(1), tmp_path, "start")
+    monkeypatch.setattr(protocol.pretraining, "pretrained_weights", lambda **options: path)
+    pretrained = replace(TINY, name="ours", initialisation="pretrained")
+    first = run(avatars, index, tmp_path / "folds", profile=pretrained)
+    monkeypatch.setattr(
+        protocol.pretraining, "read_weights", lambda path: pytest.fail("weights were read")
+    )
+    assert run(avatars, index, tmp_path / "folds", profile=pretrained).digest == first.digest
+
+
 def test_a_killed_run_resumes_to_the_same_digest(serial, avatars, index, monkeypatch, tmp_path):
     original = protocol.run_fold
 

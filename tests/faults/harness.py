@@ -105,16 +105,22 @@ def kill_at_random(job: Job, times: int, seconds: float, seed: int) -> int:
 
 
 def interrupt(
-    job: Job, ready: Callable[[psutil.Process], bool]
+    job: Job, ready: Callable[[psutil.Process], bool], how: str = "Ctrl-C"
 ) -> tuple[int, str, float, list[psutil.Process]]:
-    """Press Ctrl-C when a job is ready for it: exit code, last line, seconds to the end, what is left."""
+    """Stop a job when it is ready for it: exit code, last line, seconds to the end, what is left.
+
+    Ctrl-C reaches every process of the session; ``kill`` only the one that is named.
+    """
     process = job.start()
     parent = psutil.Process(process.pid)
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None and not ready(parent):
         time.sleep(0.1)
     family = parent.children(recursive=True)
-    os.killpg(process.pid, signal.SIGINT)
+    if how == "kill":
+        os.kill(process.pid, signal.SIGTERM)
+    else:
+        os.killpg(process.pid, signal.SIGINT)
     pressed = time.monotonic()
     _, err = process.communicate(timeout=PATIENCE)
     took = time.monotonic() - pressed

@@ -60,9 +60,10 @@ def test_two_runs_at_once_make_one_twin(calm, tmp_path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_at_once_and_leaves_nothing_running(calm, tmp_path):
+@pytest.mark.parametrize("how", ["Ctrl-C", "kill"])
+def test_a_stop_ends_at_once_and_leaves_nothing_running(calm, tmp_path, how):
     job = twin_job(tmp_path)
-    code, last, took, left = interrupt(job, has_begun(job))
+    code, last, took, left = interrupt(job, has_begun(job), how)
     assert code == 130
     assert last == "stopped; give the same command again to go on where it was"
     assert took < QUICK_STOP
@@ -99,9 +100,10 @@ def test_no_place_is_said_in_one_line(tmp_path, kind):
 
 
 @pytest.mark.slow
-def test_a_book_that_was_stopped_goes_on(tmp_path):
+@pytest.mark.parametrize("how", ["Ctrl-C", "kill"])
+def test_a_book_that_was_stopped_goes_on(tmp_path, how):
     job = book_job(tmp_path, seconds=60)
-    code, last, took, left = interrupt(job, runs_a_notebook)
+    code, last, took, left = interrupt(job, runs_a_notebook, how)
     assert code == 130
     assert last.startswith("stopped")
     assert took < QUICK_STOP
