@@ -465,7 +465,12 @@ def book(
         list[str] | None, typer.Option(help="Only these data sets; repeat for more.")
     ] = None,
     profile: Annotated[str, typer.Option(help="Training profile: laptop or paper.")] = "laptop",
-    n_jobs: Annotated[int, typer.Option("--jobs", help="Notebooks at a time.")] = 2,
+    n_jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", min=1, help="Notebooks at a time. Default: one more than cores, five at most."
+        ),
+    ] = None,
     allow_subject: Annotated[
         list[str] | None,
         typer.Option(

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import joblib
 import jupytext
 import nbformat
 import yaml
@@ -695,7 +696,7 @@ def build_book(
     datasets: Sequence[str] = (),
     *,
     profile: str = "laptop",
-    n_jobs: int = 2,
+    n_jobs: int | None = None,
     notify: Callable[[str, str], None] = lambda name, state: None,
 ) -> Report:
     """Run every stale notebook and build the book.
@@ -707,7 +708,8 @@ def build_book(
     profile
         Training profile, see :data:`memaa_lib.network.PROFILES`.
     n_jobs
-        Notebooks to run at the same time.
+        Notebooks to run at the same time. Default: one more than there are cores, since a notebook
+        waits now and then, but five at most, for the sake of memory.
     notify
         Called with a task's name and ``"start"``, ``"done"``, ``"fresh"`` or ``"failed"``.
 
@@ -740,7 +742,7 @@ def build_book(
             "backend": "json",
             "continue": True,
             "reporter": _reporter(report, notify),
-            "num_process": n_jobs,
+            "num_process": n_jobs or 1 + min(joblib.cpu_count(), 4),
             "par_type": "thread",
             "verbosity": 0,
         },

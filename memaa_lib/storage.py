@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import uuid
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -243,9 +244,9 @@ def in_parallel(
 
     Notes
     -----
-    The processes end with the last result. Kept alive for a next call, they could reach their idle
-    time-out just as that call hands out work, which then waits for ever. Ctrl-C or an error ends them
-    at once.
+    The processes warn, or do not, as this one does. They end with the last result: kept alive for a
+    next call, they could reach their idle time-out just as that call hands out work, which then
+    waits for ever. Ctrl-C or an error ends them at once.
 
     Examples
     --------
@@ -267,7 +268,17 @@ def in_parallel(
             batch_size=1,
         )
         try:
-            yield from parallel(joblib.delayed(function)(*task) for task in tasks)
+            filters = list(warnings.filters)
+            yield from parallel(
+                joblib.delayed(_warning_as)(filters, function, task) for task in tasks
+            )
             finished = True
         finally:
             get_reusable_executor().shutdown(wait=True, kill_workers=not finished)
+
+
+def _warning_as(filters: list[Any], function: Callable[..., Any], task: tuple[Any, ...]) -> Any:
+    """Call ``function(*task)`` with the warning filters of the process that asked for it."""
+    with warnings.catch_warnings():
+        warnings.filters[:] = filters  # type: ignore[index]
+        return function(*task)

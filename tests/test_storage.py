@@ -1,5 +1,7 @@
 """Storage: names made from content, files that are whole or absent."""
 
+import warnings
+
 import numpy as np
 import psutil
 import pytest
@@ -80,6 +82,16 @@ def test_an_error_in_a_process_reaches_the_caller_and_ends_the_others():
     with pytest.raises(ZeroDivisionError):
         list(in_parallel(divmod, [(1, 1), (1, 0), (4, 2)], 2))
     assert list(in_parallel(divmod, [(7, 2), (9, 2)], 2)) == [(3, 1), (4, 1)]
+
+
+def test_processes_warn_as_the_one_that_asked_them():
+    tasks = [("odd",), ("odder",)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert list(in_parallel(warnings.warn, tasks, 2)) == [None, None]
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="odd"):
+            list(in_parallel(warnings.warn, tasks, 2))
 
 
 def test_tasks_are_drawn_only_as_processes_become_free():

@@ -1,4 +1,4 @@
-"""Sphinx extension of the book: the paper's own numbers, and markup that screen readers understand.
+"""Sphinx extension of the book: the paper's own numbers, markup for screen readers, writing in parallel.
 
 ``book/paper_numbers.json`` maps a label to the number that the paper gives it. What is not in the map
 is ours and becomes C.1, C.2, ... in reading order, the same on the pages of every data set. A label
@@ -8,6 +8,7 @@ that the map names and no page has is a warning, so the strict build fails on it
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -112,9 +113,19 @@ def name_for_screen_readers(
         context["generate_toctree_html"] = named
 
 
+def write_in_parallel(app: Sphinx, env: BuildEnvironment) -> None:
+    """Write the pages in as many processes as there are cores, and one that hands them out.
+
+    Said only now that all is read: not every extension says that it may read in parallel, and with
+    strict warnings that would be an error.
+    """
+    app.parallel = 1 + (os.cpu_count() or 1)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.connect("html-page-context", name_for_screen_readers, priority=950)
     app.connect("html-page-context", drop_duplicate_scripts, priority=900)
     app.connect("env-check-consistency", renumber)
+    app.connect("env-check-consistency", write_in_parallel)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
