@@ -300,16 +300,18 @@ def test_confusion_matrices_answer_together_by_mouse_keyboard_and_touch(browser)
         page.close()
 
 
-def test_intervals_tell_their_row(browser):
+@pytest.mark.parametrize(("figure", "told"), [(0, "UF1"), (1, "CASME II")])
+def test_intervals_tell_their_row(browser, figure, told):
     page = browser.new_page()
     visit(page, "book/runs/common/10_what_carries_the_result")
-    rows, words = page.locator(".memaa-intervals tbody tr"), page.locator(".memaa-words")
+    rows = page.locator(".memaa-intervals").nth(figure).locator("tbody tr")
+    words = page.locator(".memaa-words").nth(figure)
     rows.nth(2).hover()
     assert words.inner_text() == rows.nth(2).get_attribute("data-words")
     rows.first.focus()
     page.keyboard.press("ArrowDown")
     assert words.inner_text() == rows.nth(1).get_attribute("data-words")
-    assert "UF1" in words.inner_text()
+    assert told in words.inner_text()
     width = page.evaluate(
         "getComputedStyle(document.querySelector('.memaa-intervals .track'), '::before').width"
     )
