@@ -6,14 +6,23 @@ method. Compiled code is cached beside this file (or where ``NUMBA_CACHE_DIR`` s
 None of them is compiled with ``fastmath``: it lets the compiler reorder sums, which it does in one
 way in the process that compiles a function and in another in those that read it from the cache, and
 then the same clip has two results.
+
+The collapse of the pyramid, which is done for every alpha, is written as formulas on vectors of a
+row (:func:`_row_operation`). They stand in this file because Numba compiles anew what it has kept
+if this file changes, and does not look at others.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 # Windows after which the sliding transform starts anew, so that rounding cannot pile up
@@ -165,11 +174,184 @@ def binary_patterns(gray: NDArray[np.uint8], codes: NDArray[np.uint8]) -> None:
                 )
 
 
-# weights of pyrUp, (1 6 1) / 8 and (4 4) / 8, with the factor 8 that `_widen` leaves
-EDGE = np.float32(1 / 64)
-CENTRE = np.float32(6 / 64)
-BETWEEN = np.float32(4 / 64)
-HALF, BLACK, WHITE = np.float32(0.5), np.float32(0), np.float32(255)
+class _Vector:
+    """Neighbouring values of a row, while an operation is compiled: what is done becomes code."""
+
+    def __init__(self, builder: Any, value: Any) -> None:
+        self.builder, self.value = builder, value
+
+    @classmethod
+    def filled(cls, builder: Any, number: Any, count: int) -> _Vector:
+        """Return a vector of so many times the same number."""
+        vector = ir.VectorType(number.type, count)
+        first = builder.insert_element(vector(ir.Undefined), number, ir.IntType(32)(0))
+        places = ir.Constant(ir.VectorType(ir.IntType(32), count), [0] * count)
+        return cls(builder, builder.shuffle_vector(first, first, places))
+
+    def _new(self, value: Any) -> _Vector:
+        return _Vector(self.builder, value)
+
+    def _constant(self, number: float) -> Any:
+        return ir.Constant(self.value.type, [number] * self.value.type.count)
+
+    def __add__(self, other: _Vector) -> _Vector:
+        return self._new(self.builder.fadd(self.value, other.value))
+
+    def __sub__(self, other: _Vector) -> _Vector:
+        return self._new(self.builder.fsub(self.value, other.value))
+
+    def __mul__(self, factor: _Vector | float) -> _Vector:
+        value = factor.value if isinstance(factor, _Vector) else self._constant(factor)
+        return self._new(self.builder.fmul(self.value, value))
+
+    def plus_exactly(self, other: _Vector, power: float) -> _Vector:
+        """``self + power * other`` for a power of two, whose product is exact.
+
+        So the machine may do both in one step, and the bytes are the same where it cannot.
+        """
+        product = self.builder.fmul(other.value, self._constant(power), flags=("contract",))
+        return self._new(self.builder.fadd(self.value, product, flags=("contract",)))
+
+    def woven(self, other: _Vector, channels: int) -> _Vector:
+        """Return the pixels of both by turns."""
+        count = self.value.type.count
+        order = [
+            which * count + start + channel
+            for start in range(0, count, channels)
+            for which in (0, 1)
+            for channel in range(channels)
+        ]
+        places = ir.Constant(ir.VectorType(ir.IntType(32), 2 * count), order)
+        return self._new(self.builder.shuffle_vector(self.value, other.value, places))
+
+    def from_pixels(self) -> _Vector:
+        """Return bytes as floats."""
+        count = self.value.type.count
+        whole = self.builder.zext(self.value, ir.VectorType(ir.IntType(32), count))
+        return self._new(self.builder.sitofp(whole, ir.VectorType(ir.FloatType(), count)))
+
+    def as_pixels(self) -> _Vector:
+        """Return floats as bytes: rounded half up, and kept in 0 to 255.
+
+        What is too large for an integer becomes the largest there is or, read without sign, 2**31:
+        white in both cases.
+        """
+        count = self.value.type.count
+        value = (self + self._new(self._constant(0.5))).value
+        black = self._constant(0.0)
+        value = self.builder.select(self.builder.fcmp_ordered(">", value, black), value, black)
+        value = self.builder.fptosi(value, ir.VectorType(ir.IntType(32), count))
+        white = ir.Constant(value.type, [255] * count)
+        value = self.builder.select(self.builder.icmp_unsigned("<", value, white), value, white)
+        return self._new(self.builder.trunc(value, ir.VectorType(ir.IntType(8), count)))
+
+
+class _Row:
+    """A row of values, or a stack of rows, while an operation is compiled.
+
+    Read and written are ``count`` values from ``start`` on.
+    """
+
+    def __init__(self, builder: Any, array: Any, start: Any, count: int) -> None:
+        self.builder, self.start, self.count = builder, start, count
+        self.data, self.array = array.data, array
+        self.alignment = 1 if self.data.type.pointee == ir.IntType(8) else 4
+
+    def _place(self, start: Any, count: int) -> Any:
+        vector = ir.VectorType(self.data.type.pointee, count)
+        return self.builder.bitcast(self.builder.gep(self.data, [start]), vector.as_pointer())
+
+    def read(self, after: int = 0) -> _Vector:
+        """Return the values that lie so many places after the start."""
+        start = self.builder.add(self.start, ir.Constant(self.start.type, after))
+        place = self._place(start, self.count)
+        return _Vector(self.builder, self.builder.load(place, align=self.alignment))
+
+    def write(self, vector: _Vector) -> None:
+        """Put values there, or twice as many in a row that is twice as long."""
+        count = vector.value.type.count
+        start = self.builder.mul(self.start, ir.Constant(self.start.type, count // self.count))
+        self.builder.store(vector.value, self._place(start, count), align=self.alignment)
+
+    def of_stack(self, index: Any) -> _Row:
+        """Return one row of a stack."""
+        stride = self.builder.extract_value(self.array.strides, 0)
+        row = _Row(self.builder, self.array, self.start, self.count)
+        row.data = cgutils.pointer_add(
+            self.builder, self.data, self.builder.mul(index, stride), self.data.type
+        )
+        return row
+
+
+@contextlib.contextmanager
+def _each(*stacks: _Row) -> Iterator[list[_Row]]:
+    """Do what follows for the first row of all stacks, the second, and so on."""
+    builder = stacks[0].builder
+    height = builder.extract_value(stacks[0].array.shape, 0)
+    with cgutils.for_range(builder, height) as loop:
+        yield [stack.of_stack(loop.index) for stack in stacks]
+
+
+def _row_operation(at_once: int, least: int = 1) -> Callable[[Callable[..., None]], Any]:
+    """Compile a formula on vectors into a loop over rows: ``f(length, (row, ..., number, ...))``.
+
+    The compiler makes vectors of simple loops by itself, but not where pixels of three channels are
+    woven into each other; and where it does, it first makes sure that no row overlaps another,
+    which on a short row takes as long as the work. Here the caller sees to that: what is written is
+    never read.
+
+    The formula is worked out for ``at_once`` values at a time. If the length is no multiple, some
+    of the last ones are worked out twice; in rows shorter than that, it is ``least`` at a time.
+    """
+
+    def compiled(formula: Callable[..., None]) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> None:
+            length = arguments[0]
+            given = cgutils.unpack_tuple(builder, arguments[1])
+            kinds = signature.args[1].types
+
+            def work(start: Any, count: int) -> None:
+                operands: list[_Row | _Vector] = []
+                for value, kind in zip(given, kinds, strict=True):
+                    if isinstance(kind, types.Array):
+                        array = context.make_array(kind)(context, builder, value)
+                        operands.append(_Row(builder, array, start, count))
+                    else:
+                        operands.append(_Vector.filled(builder, value, count))
+                formula(*operands)
+
+            def loop(stop: Any, count: int) -> None:
+                first, step = ir.Constant(length.type, 0), ir.Constant(length.type, count)
+                with cgutils.for_range_slice(builder, first, stop, step) as (start, _):
+                    work(start, count)
+
+            vector = ir.Constant(length.type, at_once)
+            left_over = builder.srem(length, vector)
+            with builder.if_else(builder.icmp_signed("<", length, vector)) as (short, long):
+                with short:
+                    loop(length, least)
+                with long:
+                    loop(builder.sub(length, left_over), at_once)
+                    with builder.if_then(cgutils.is_not_null(builder, left_over)):
+                        work(builder.sub(length, vector), at_once)
+
+        @intrinsic  # type: ignore[untyped-decorator]
+        def operation(_: Any, length: Any, operands: Any) -> Any:
+            def lowered(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+                generate(context, builder, signature, arguments)
+                return context.get_dummy_value()
+
+            return types.void(length, operands), lowered
+
+        return operation
+
+    return compiled
+
+
+# weights of pyrUp, (1 6 1) / 8 and (4 4) / 8, with the factor 8 that `_widen_row` leaves
+EDGE, CENTRE, BETWEEN = 1 / 64, 6 / 64, 4 / 64
+# Rows of scratch: one to be doubled, and three each of what has been, on the last two levels
+LINES = 7
 
 
 @_compiled
@@ -340,33 +522,36 @@ def _shrink(
                 target[x] = filtered[2 * x]
 
 
+def _doubling(channels: int) -> Callable[[_Row, _Row], None]:
+    """Return the formula of pyrUp along a row of pixels, times 8."""
+
+    def formula(row: _Row, target: _Row) -> None:
+        left, centre, right = row.read(), row.read(channels), row.read(2 * channels)
+        even = left + centre * 6.0 + right
+        odd = (centre + right) * 4.0
+        target.write(even.woven(odd, channels))
+
+    return formula
+
+
+_double_gray = _row_operation(at_once=16)(_doubling(1))
+_double_colour = _row_operation(at_once=24, least=3)(_doubling(3))
+
+
 @_row_kernel
-def _widen_row(flat: int, channels: int, lines: NDArray[np.float32], target: Any) -> None:
+def _widen_row(flat: int, channels: int, row: NDArray[np.float32], target: Any) -> None:
     """Double the pixels of a row as cv2.pyrUp does, times 8, into ``target``.
 
-    The row stands in ``lines[0]`` after one pixel of room, and ``flat`` is its length.
+    They stand in ``row`` after one pixel of room, and ``flat`` is their length.
     """
-    columns = flat // channels
-    left, even, odd = lines[0], lines[1], lines[2]
-    centre, right = left[channels:], left[2 * channels :]
+    centre = row[channels:]
     for c in range(channels):
-        left[c] = centre[(1 if columns > 1 else 0) * channels + c]
+        row[c] = centre[(1 if flat > channels else 0) * channels + c]
         centre[flat + c] = centre[flat - channels + c]
-    for x in range(flat):
-        even[x] = left[x] + np.float32(6) * centre[x] + right[x]
-        odd[x] = np.float32(4) * (centre[x] + right[x])
     if channels == 3:
-        for x in range(columns):
-            # all loads before all stores: that lets the compiler move a pixel at a time
-            i, o = 3 * x, 6 * x
-            a, b, c = even[i], even[i + 1], even[i + 2]
-            d, e, f = odd[i], odd[i + 1], odd[i + 2]
-            target[o], target[o + 1], target[o + 2] = a, b, c
-            target[o + 3], target[o + 4], target[o + 5] = d, e, f
+        _double_colour(flat, (row, target))
     else:
-        for x in range(columns):
-            target[2 * x] = even[x]
-            target[2 * x + 1] = odd[x]
+        _double_gray(flat, (row, target))
 
 
 @_compiled
@@ -387,70 +572,116 @@ def add_amplified(
     gains: NDArray[np.float32],
     out: NDArray[np.uint8],
     t: int,
-    scratch: NDArray[np.float32],
+    totals: NDArray[np.float32],
+    lines: NDArray[np.float32],
 ) -> None:
     """Add the amplified Laplacian bands of a half-size image to a frame, for each row of gains.
 
     ``frame`` is ``(H, W * C)``; ``pyramid`` ``(pyramid_size(H, W, C),)`` begins with the half-size
     image ``(h, w * C)`` and has room for the smaller ones; ``gains`` ``(A, L)`` belong to them,
-    finest first; ``out`` is ``(A, T, H, W * C)``, of which frame ``t`` is written; ``scratch``
-    ``(2, pyramid_size(H, W, C))``.
+    finest first; ``out`` is ``(A, T, H, W * C)``, of which frame ``t`` is written. Worked with are
+    ``totals`` ``(A, pyramid_size(H, W, C))`` and ``lines`` ``(A, LINES, line_length(W, C))``.
 
     A Laplacian band is ``level - up(next level)``. Collecting the terms of each level, no band has
     to be stored: ``total = gain * level + up(total of the coarser ones - gain * next level)``.
     """
     n_alphas, levels = gains.shape
     rows, columns = (frame.shape[0] + 1) // 2, (frame.shape[1] // channels + 1) // 2
-    totals = scratch[0]
-    # rows of twice the half-size image's width, and some room: what is doubled, and what has been
-    lines = scratch[1, : 9 * (2 * columns + 4) * channels].reshape((9, -1))
     for level in range(1, levels):
         finer = _level(pyramid, level - 1, rows, columns, channels)
-        _shrink(finer, channels, lines, _level(pyramid, level, rows, columns, channels))
+        _shrink(finer, channels, lines[0], _level(pyramid, level, rows, columns, channels))
     for a in range(n_alphas):
         coarsest = _level(pyramid, levels - 1, rows, columns, channels)
-        _level(totals, levels - 1, rows, columns, channels)[:] = gains[a, levels - 1] * coarsest
+        total = _level(totals[a], levels - 1, rows, columns, channels)
+        total[:] = gains[a, levels - 1] * coarsest
         for level in range(levels - 2, 0, -1):
             _collapse_level(
-                _level(totals, level + 1, rows, columns, channels),
+                _level(totals[a], level + 1, rows, columns, channels),
                 _level(pyramid, level + 1, rows, columns, channels),
                 _level(pyramid, level, rows, columns, channels),
                 gains[a, level],
                 channels,
-                lines,
-                _level(totals, level, rows, columns, channels),
+                lines[a],
+                _level(totals[a], level, rows, columns, channels),
             )
-        _collapse_onto_frame(
-            _level(totals, 1, rows, columns, channels),
-            _level(pyramid, 1, rows, columns, channels),
-            _level(pyramid, 0, rows, columns, channels),
-            gains[a, 0],
-            channels,
-            lines,
-            frame,
-            out[a, t],
-        )
+    _collapse_onto_frame(frame, channels, pyramid, gains[:, 0], out[:, t], totals, lines)
+
+
+@_row_operation(at_once=16)
+def _subtract_times(a: _Row, b: _Row, gain: _Vector, target: _Row) -> None:
+    """Write ``a - gain * b``."""
+    target.write(a.read() - gain * b.read())
+
+
+@_row_operation(at_once=16)
+def _collapse_even(
+    before: _Row, here: _Row, after: _Row, own: _Row, gain: _Vector, target: _Row
+) -> None:
+    """Write ``gain * own`` plus pyrUp, down an even row, of what is doubled along."""
+    grown = (here.read() * CENTRE).plus_exactly(before.read() + after.read(), EDGE)
+    target.write(grown + gain * own.read())
+
+
+@_row_operation(at_once=16)
+def _collapse_odd(here: _Row, after: _Row, own: _Row, gain: _Vector, target: _Row) -> None:
+    """Do the same down an odd row."""
+    target.write((gain * own.read()).plus_exactly(here.read() + after.read(), BETWEEN))
+
+
+@_row_operation(at_once=32)
+def _add_two_rows(
+    frame_even: _Row,
+    frame_odd: _Row,
+    befores: _Row,
+    heres: _Row,
+    afters: _Row,
+    outs_even: _Row,
+    outs_odd: _Row,
+) -> None:
+    """Add pyrUp of what is doubled along to an even and an odd row of pixels, for each alpha."""
+    pixels_even, pixels_odd = frame_even.read().from_pixels(), frame_odd.read().from_pixels()
+    with _each(befores, heres, afters, outs_even, outs_odd) as rows:
+        before, here, after = (row.read() for row in rows[:3])
+        even = pixels_even.plus_exactly(before + after, EDGE) + here * CENTRE
+        odd = pixels_odd.plus_exactly(here + after, BETWEEN)
+        rows[3].write(even.as_pixels())
+        rows[4].write(odd.as_pixels())
+
+
+@_row_operation(at_once=16)
+def _add_last_row(frame: _Row, befores: _Row, heres: _Row, afters: _Row, outs: _Row) -> None:
+    """Do it for an even row alone: where the height is odd, the last one has no next one."""
+    pixels = frame.read().from_pixels()
+    with _each(befores, heres, afters, outs) as rows:
+        before, here, after = (row.read() for row in rows[:3])
+        rows[3].write((pixels.plus_exactly(before + after, EDGE) + here * CENTRE).as_pixels())
 
 
 @_row_kernel
 def _widen_rest(
-    coarser_total: NDArray[np.float32],
-    coarser_level: NDArray[np.float32],
+    total: NDArray[np.float32],
+    level: NDArray[np.float32],
     row: int,
     gain: np.float32,
     channels: int,
     lines: NDArray[np.float32],
 ) -> None:
-    """Double a row of ``coarser_total - gain * coarser_level`` into one of three lines.
+    """Double coarser row ``row``, that of ``total - gain * level``, into one of three lines.
 
     Three doubled rows are held at a time: the one two rows of the finer level lie on, and its
     neighbours.
     """
-    rest = lines[0, channels:]
-    a, b = coarser_total[row], coarser_level[row]
-    for x in range(a.shape[0]):
-        rest[x] = a[x] - gain * b[x]
-    _widen_row(a.shape[0], channels, lines, lines[3 + row % 3])
+    flat = total.shape[0]
+    _subtract_times(flat, (total, level, gain, lines[0, channels:]))
+    _widen_row(flat, channels, lines[0], lines[1 + row % 3])
+
+
+@_row_kernel
+def _to_widen(row: int, n_coarser: int) -> tuple[int, int]:
+    """Range of coarser rows that a row of the finer level needs and those before it did not."""
+    if row % 2 == 1:
+        return 0, 0
+    return (row // 2 + 1 if row > 0 else 0), min(row // 2 + 2, n_coarser)
 
 
 @_row_kernel
@@ -464,16 +695,13 @@ def _collapse_row(
 ) -> None:
     """Row of ``gain * own + pyrUp(rest)``, from the doubled rows that :func:`_widen_rest` made."""
     i = row // 2
-    here = lines[3 + i % 3]
-    after = lines[3 + (i + 1) % 3] if i + 1 < n_coarser else here
-    before = lines[3 + (i - 1) % 3] if i > 0 else after
+    here = lines[1 + i % 3]
+    after = lines[1 + (i + 1) % 3] if i + 1 < n_coarser else here
+    before = lines[1 + (i - 1) % 3] if i > 0 else after
     if row % 2 == 0:
-        for x in range(own.shape[0]):
-            grown = (before[x] + after[x]) * EDGE + here[x] * CENTRE
-            target[x] = grown + gain * own[x]
+        _collapse_even(own.shape[0], (before, here, after, own, gain, target))
     else:
-        for x in range(own.shape[0]):
-            target[x] = (here[x] + after[x]) * BETWEEN + gain * own[x]
+        _collapse_odd(own.shape[0], (here, after, own, gain, target))
 
 
 @_row_kernel
@@ -488,36 +716,47 @@ def _collapse_level(
 ) -> None:
     """Write ``gain * level + pyrUp(coarser_total - gain * coarser_level)`` into ``out``."""
     n_coarser = coarser_total.shape[0]
-    _widen_rest(coarser_total, coarser_level, 0, gain, channels, lines)
     for row in range(out.shape[0]):
-        if row % 2 == 0 and row // 2 + 1 < n_coarser:
-            _widen_rest(coarser_total, coarser_level, row // 2 + 1, gain, channels, lines)
+        first, stop = _to_widen(row, n_coarser)
+        for i in range(first, stop):
+            _widen_rest(coarser_total[i], coarser_level[i], i, gain, channels, lines)
         _collapse_row(row, n_coarser, level[row], gain, lines, out[row])
 
 
 @_row_kernel
 def _collapse_onto_frame(
-    coarser_total: NDArray[np.float32],
-    coarser_level: NDArray[np.float32],
-    level: NDArray[np.float32],
-    gain: np.float32,
-    channels: int,
-    lines: NDArray[np.float32],
     frame: NDArray[np.uint8],
-    out: NDArray[np.uint8],
+    channels: int,
+    pyramid: NDArray[np.float32],
+    gains: NDArray[np.float32],
+    outs: NDArray[np.uint8],
+    totals: NDArray[np.float32],
+    lines: NDArray[np.float32],
 ) -> None:
-    """As :func:`_collapse_level`, doubled again and added to the frame, row by row."""
-    n_coarser, rows = coarser_total.shape[0], level.shape[0]
-    change = lines[0, channels:]
-    _widen_rest(coarser_total, coarser_level, 0, gain, channels, lines)
+    """As :func:`_collapse_level`, doubled again and added to the frame, row by row for all alphas.
+
+    Levels 0 and 1 stand one after the other in ``pyramid`` and in each row of ``totals``.
+    """
+    rows, columns = (frame.shape[0] + 1) // 2, (frame.shape[1] // channels + 1) // 2
+    n_coarser, flat, flat_coarser = (
+        (rows + 1) // 2,
+        columns * channels,
+        (columns + 1) // 2 * channels,
+    )
+    coarser, coarser_totals = pyramid[rows * flat :], totals[:, rows * flat :]
     for row in range(rows):
-        if row % 2 == 0 and row // 2 + 1 < n_coarser:
-            _widen_rest(coarser_total, coarser_level, row // 2 + 1, gain, channels, lines)
-        _collapse_row(row, n_coarser, level[row], gain, lines, change)
-        _widen_row(level.shape[1], channels, lines, lines[6 + row % 3])
+        own = pyramid[row * flat : (row + 1) * flat]
+        first, stop = _to_widen(row, n_coarser)
+        for a in range(gains.shape[0]):
+            for i in range(first, stop):
+                here = slice(i * flat_coarser, (i + 1) * flat_coarser)
+                _widen_rest(coarser_totals[a, here], coarser[here], i, gains[a], channels, lines[a])
+            change = lines[a, 0, channels:]
+            _collapse_row(row, n_coarser, own, gains[a], lines[a], change)
+            _widen_row(flat, channels, lines[a, 0], lines[a, 4 + row % 3])
         if row > 0:
-            _add_rows(row - 1, rows, lines, frame, out)
-    _add_rows(rows - 1, rows, lines, frame, out)
+            _add_rows(row - 1, rows, lines, frame, outs)
+    _add_rows(rows - 1, rows, lines, frame, outs)
 
 
 @_row_kernel
@@ -526,50 +765,18 @@ def _add_rows(
     rows: int,
     lines: NDArray[np.float32],
     frame: NDArray[np.uint8],
-    out: NDArray[np.uint8],
+    outs: NDArray[np.uint8],
 ) -> None:
     """Add rows 2 row and, if there is one, 2 row + 1 of the change to the frame."""
-    here = lines[6 + row % 3]
-    after = lines[6 + (row + 1) % 3] if row + 1 < rows else here
-    before = lines[6 + (row - 1) % 3] if row > 0 else after
-    even = 2 * row
-    if even + 1 < frame.shape[0]:
-        _add_two_rows(frame[even], frame[even + 1], before, here, after, out[even], out[even + 1])
+    here = 4 + row % 3
+    after = 4 + (row + 1) % 3 if row + 1 < rows else here
+    before = 4 + (row - 1) % 3 if row > 0 else after
+    i, j, flat = 2 * row, 2 * row + 1, frame.shape[1]
+    befores, heres, afters = lines[:, before], lines[:, here], lines[:, after]
+    if j < frame.shape[0]:
+        _add_two_rows(flat, (frame[i], frame[j], befores, heres, afters, outs[:, i], outs[:, j]))
     else:
-        _add_last_row(frame[even], before, here, after, out[even])
-
-
-@_row_kernel
-def _add_two_rows(
-    frame_even: NDArray[np.uint8],
-    frame_odd: NDArray[np.uint8],
-    before: NDArray[np.float32],
-    here: NDArray[np.float32],
-    after: NDArray[np.float32],
-    out_even: NDArray[np.uint8],
-    out_odd: NDArray[np.uint8],
-) -> None:
-    """Add rows 2 i and 2 i + 1 of pyrUp to two rows of pixels, round half up, keep in 0 to 255."""
-    for x in range(frame_even.shape[0]):
-        own, next_one = here[x], after[x]
-        value = np.float32(frame_even[x]) + (before[x] + next_one) * EDGE + own * CENTRE + HALF
-        out_even[x] = np.uint8(min(max(value, BLACK), WHITE))
-        value = np.float32(frame_odd[x]) + (own + next_one) * BETWEEN + HALF
-        out_odd[x] = np.uint8(min(max(value, BLACK), WHITE))
-
-
-@_row_kernel
-def _add_last_row(
-    frame: NDArray[np.uint8],
-    before: NDArray[np.float32],
-    here: NDArray[np.float32],
-    after: NDArray[np.float32],
-    out: NDArray[np.uint8],
-) -> None:
-    """Add row 2 i of pyrUp, which has no next one where the height is odd."""
-    for x in range(frame.shape[0]):
-        value = np.float32(frame[x]) + (before[x] + after[x]) * EDGE + here[x] * CENTRE + HALF
-        out[x] = np.uint8(min(max(value, BLACK), WHITE))
+        _add_last_row(flat, (frame[i], befores, heres, afters, outs[:, i]))
 
 
 @_compiled
@@ -581,23 +788,27 @@ def magnify_recursively(
     states: NDArray[np.float32],
     gains: NDArray[np.float32],
     out: NDArray[np.uint8],
-    scratch: NDArray[np.float32],
+    pyramid: NDArray[np.float32],
+    totals: NDArray[np.float32],
+    lines: NDArray[np.float32],
 ) -> None:
     """Magnify frames ``(T, H, W * C)`` one after the other with two first-order low-passes.
 
-    See :func:`half_size_filtered` and :func:`add_amplified`; ``scratch`` ``(3, pyramid_size(H, W,
-    C))``.
+    For the arguments see :func:`half_size_filtered` and :func:`add_amplified`.
     """
     rows, flat = states.shape[1:]
-    pyramid = scratch[2]
     band = pyramid[: rows * flat].reshape((rows, flat))
     for t in range(frames.shape[0]):
         half_size_filtered(frames[t], mixing, coefficients, starts and t == 0, states, band)
-        add_amplified(frames[t], mixing.shape[0], pyramid, gains, out, t, scratch)
+        add_amplified(frames[t], mixing.shape[0], pyramid, gains, out, t, totals, lines)
 
 
 def pyramid_size(height: int, width: int, channels: int) -> int:
-    """Return how long the arrays that :func:`add_amplified` takes have to be."""
+    """Return how long the pyramids that :func:`add_amplified` takes have to be."""
     rows, columns = (height + 1) // 2, (width + 1) // 2
-    whole_pyramid = 2 * rows * columns + 2 * (rows + columns) + 64
-    return channels * max(whole_pyramid, 9 * (2 * columns + 4))
+    return channels * (2 * rows * columns + 2 * (rows + columns) + 64)
+
+
+def line_length(width: int, channels: int) -> int:
+    """Return how long its lines have to be: a row of pixels, and some room."""
+    return channels * (width + 5)

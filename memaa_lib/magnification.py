@@ -30,8 +30,10 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from memaa_lib._kernels import (
+    LINES,
     add_amplified,
     half_size,
+    line_length,
     magnify_recursively,
     pyramid_size,
     recursion_step,
@@ -872,7 +874,11 @@ class _Amplifier:
         # the finest band, whose gain is 0, is not in the pyramid of the half-size frames
         self.gains = np.stack(all_gains)[:, 1:].astype(np.float32)
         self.mixing = _chroma_mixing(chroma) if self.channels == 3 else np.ones((1, 1), np.float32)
-        self.scratch = np.zeros((3, pyramid_size(shape[0], shape[1], self.channels)), np.float32)
+        size, n_alphas = pyramid_size(shape[0], shape[1], self.channels), len(self.gains)
+        self.pyramid = np.zeros(size, np.float32)
+        self.totals = np.zeros((n_alphas, size), np.float32)
+        length = line_length(shape[1], self.channels)
+        self.lines = np.zeros((n_alphas, LINES, length), np.float32)
         self.states = np.zeros((3, *self.half_shape), np.float32)
         self.starts = True
 
@@ -886,7 +892,9 @@ class _Amplifier:
             self.states,
             self.gains,
             self._flat(out),
-            self.scratch,
+            self.pyramid,
+            self.totals,
+            self.lines,
         )
         self.starts = False
 
@@ -900,10 +908,16 @@ class _Amplifier:
         self, frame: NDArray[np.uint8], band: NDArray[np.float32], out: NDArray[np.uint8], t: int
     ) -> None:
         """Write the magnified frame into ``out[:, t]``, for every alpha."""
-        pyramid = self.scratch[2]
-        pyramid[: band.size] = band
+        self.pyramid[: band.size] = band
         add_amplified(
-            self._flat(frame), self.channels, pyramid, self.gains, self._flat(out), t, self.scratch
+            self._flat(frame),
+            self.channels,
+            self.pyramid,
+            self.gains,
+            self._flat(out),
+            t,
+            self.totals,
+            self.lines,
         )
 
     def _flat(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,10 +1,15 @@
-"""Compiled loops give the same bytes, whether a process compiled them or read them from the cache."""
+"""Compiled loops stay in their arrays, and give the same bytes whoever compiled them."""
 
 import os
 import subprocess
 import sys
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+from memaa_lib import _kernels
 
 DIGEST = """
 import hashlib
@@ -41,3 +46,34 @@ def test_compiling_and_reading_the_compiled_code_give_the_same_bytes(tmp_path):
         assert any(tmp_path.rglob("*.nbc")), "the compiled code was not kept"
     assert len(digests[0].strip()) == 64
     assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("width", [10, 11, 16, 23, 32, 47, 64, 85])
+@pytest.mark.parametrize("height", [10, 13])
+def test_nothing_is_written_beside_an_array(height: int, width: int, channels: int) -> None:
+    guards: list[NDArray[Any]] = []
+
+    def guarded(shape: tuple[int, ...], kind: type) -> NDArray[Any]:
+        size = int(np.prod(shape))
+        memory = np.full(size + 400, 77, kind)
+        guards.extend((memory[:200], memory[200 + size :]))
+        array = memory[200 : 200 + size].reshape(shape)
+        array[...] = 0
+        return array
+
+    size = _kernels.pyramid_size(height, width, channels)
+    rows, columns = (height + 1) // 2, (width + 1) // 2
+    generator = np.random.default_rng(0)
+    frame = generator.integers(0, 256, (height, width * channels), dtype=np.uint8)
+    pyramid = guarded((size,), np.float32)
+    band = rows * columns * channels
+    pyramid[:band] = generator.normal(0, 9, band)
+    out = guarded((2, 1, height, width * channels), np.uint8)
+    totals = guarded((2, size), np.float32)
+    lines = guarded((2, _kernels.LINES, _kernels.line_length(width, channels)), np.float32)
+    gains = np.array([[4.0, 5.0, 0.0], [0.0, 0.0, 0.0]], np.float32)
+    _kernels.add_amplified(frame, channels, pyramid, gains, out, 0, totals, lines)
+    assert all((guard == 77).all() for guard in guards)
+    assert (out[1, 0] == frame).all()
+    assert (out[0, 0] != frame).mean() > 0.5

@@ -136,6 +136,27 @@ def test_equals_the_literal_method_in_colour(size: tuple[int, int], chroma: floa
     assert np.abs(ours.astype(int) - frames).mean() > 0.3
 
 
+@pytest.mark.parametrize("colour", [True, False])
+@pytest.mark.parametrize("width", [10, 15, 16, 17, 24, 31, 32, 33, 47, 63, 64, 66, 97])
+def test_equals_the_literal_method_whatever_the_rows_leave_over(width: int, colour: bool) -> None:
+    """Rows are worked on in vectors of 16, 24 and 32 values, on all levels of the pyramid."""
+    frames = moving_face(width + 3, width, colour=colour)
+    ours = magnify(frames, 100, 10, per_frame_r=(0.4, 0.05))
+    # some thousand bytes at least: of so few, one may lie beside
+    share = max(3e-4, 1 / ours.size)
+    assert_nearly_equal(ours, literal_magnify(frames, 10, (0.4, 0.05), 0.1), share)
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_what_is_far_too_bright_or_dark_is_white_or_black(colour: bool) -> None:
+    frames = moving_face(colour=colour)
+    much, *more = magnify(frames, 100, [1e5, 1e8, 1e15, 1e30], temporal="onset")
+    saturated = ((much == 0) | (much == 255)) & (much != frames)
+    assert saturated[1:].mean() > 0.9
+    for one in more:  # beyond what fits into 32-bit integers
+        assert (one[saturated] == much[saturated]).all()
+
+
 @pytest.mark.parametrize("alpha", [0.5, 5.0, 40.0])
 def test_equals_the_literal_method_in_gray(alpha: float) -> None:
     frames = moving_face(57, 49, colour=False)
