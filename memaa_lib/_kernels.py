@@ -565,6 +565,18 @@ def _level(flat: NDArray[np.float32], level: int, rows: int, columns: int, chann
 
 
 @_compiled
+def _rest(flat: NDArray[np.float32], level: int, rows: int, columns: int, channels: int) -> Any:
+    """Return the same of levels 1, 2, ..., whose rows have room for a pixel before and after."""
+    start = 0
+    rows, columns = (rows + 1) // 2, (columns + 1) // 2
+    for _ in range(1, level):
+        start += rows * (columns + 2) * channels
+        rows, columns = (rows + 1) // 2, (columns + 1) // 2
+    length = (columns + 2) * channels
+    return flat[start : start + rows * length].reshape((rows, length))
+
+
+@_compiled
 def add_amplified(
     frame: NDArray[np.uint8],
     channels: int,
@@ -572,7 +584,7 @@ def add_amplified(
     gains: NDArray[np.float32],
     out: NDArray[np.uint8],
     t: int,
-    totals: NDArray[np.float32],
+    rests: NDArray[np.float32],
     lines: NDArray[np.float32],
 ) -> None:
     """Add the amplified Laplacian bands of a half-size image to a frame, for each row of gains.
@@ -580,10 +592,11 @@ def add_amplified(
     ``frame`` is ``(H, W * C)``; ``pyramid`` ``(pyramid_size(H, W, C),)`` begins with the half-size
     image ``(h, w * C)`` and has room for the smaller ones; ``gains`` ``(A, L)`` belong to them,
     finest first; ``out`` is ``(A, T, H, W * C)``, of which frame ``t`` is written. Worked with are
-    ``totals`` ``(A, pyramid_size(H, W, C))`` and ``lines`` ``(A, LINES, line_length(W, C))``.
+    ``rests`` ``(A, pyramid_size(H, W, C))`` and ``lines`` ``(A, LINES, line_length(W, C))``.
 
     A Laplacian band is ``level - up(next level)``. Collecting the terms of each level, no band has
-    to be stored: ``total = gain * level + up(total of the coarser ones - gain * next level)``.
+    to be stored: ``total = gain * level + up(rest of the next level)``, where the rest is that
+    level's total minus ``gain`` times that level.
     """
     n_alphas, levels = gains.shape
     rows, columns = (frame.shape[0] + 1) // 2, (frame.shape[1] // channels + 1) // 2
@@ -592,40 +605,44 @@ def add_amplified(
         _shrink(finer, channels, lines[0], _level(pyramid, level, rows, columns, channels))
     for a in range(n_alphas):
         coarsest = _level(pyramid, levels - 1, rows, columns, channels)
-        total = _level(totals[a], levels - 1, rows, columns, channels)
-        total[:] = gains[a, levels - 1] * coarsest
+        rest = _rest(rests[a], levels - 1, rows, columns, channels)
+        gain, finer_gain = gains[a, levels - 1], gains[a, levels - 2]
+        rest[:, channels:-channels] = gain * coarsest - finer_gain * coarsest
         for level in range(levels - 2, 0, -1):
             _collapse_level(
-                _level(totals[a], level + 1, rows, columns, channels),
-                _level(pyramid, level + 1, rows, columns, channels),
+                _rest(rests[a], level + 1, rows, columns, channels),
                 _level(pyramid, level, rows, columns, channels),
                 gains[a, level],
+                gains[a, level - 1],
                 channels,
                 lines[a],
-                _level(totals[a], level, rows, columns, channels),
+                _rest(rests[a], level, rows, columns, channels),
             )
-    _collapse_onto_frame(frame, channels, pyramid, gains[:, 0], out[:, t], totals, lines)
+    _collapse_onto_frame(frame, channels, pyramid, gains[:, 0], out[:, t], rests, lines)
 
 
 @_row_operation(at_once=16)
-def _subtract_times(a: _Row, b: _Row, gain: _Vector, target: _Row) -> None:
-    """Write ``a - gain * b``."""
-    target.write(a.read() - gain * b.read())
-
-
-@_row_operation(at_once=16)
-def _collapse_even(
-    before: _Row, here: _Row, after: _Row, own: _Row, gain: _Vector, target: _Row
+def _even_rest(
+    before: _Row,
+    here: _Row,
+    after: _Row,
+    own: _Row,
+    gain: _Vector,
+    finer_gain: _Vector,
+    target: _Row,
 ) -> None:
-    """Write ``gain * own`` plus pyrUp, down an even row, of what is doubled along."""
+    """Write the rest of an even row: ``gain * own``, pyrUp down the rows, minus the finer gain's."""
     grown = (here.read() * CENTRE).plus_exactly(before.read() + after.read(), EDGE)
-    target.write(grown + gain * own.read())
+    target.write(grown + gain * own.read() - finer_gain * own.read())
 
 
 @_row_operation(at_once=16)
-def _collapse_odd(here: _Row, after: _Row, own: _Row, gain: _Vector, target: _Row) -> None:
-    """Do the same down an odd row."""
-    target.write((gain * own.read()).plus_exactly(here.read() + after.read(), BETWEEN))
+def _odd_rest(
+    here: _Row, after: _Row, own: _Row, gain: _Vector, finer_gain: _Vector, target: _Row
+) -> None:
+    """Do the same for an odd row."""
+    total = (gain * own.read()).plus_exactly(here.read() + after.read(), BETWEEN)
+    target.write(total - finer_gain * own.read())
 
 
 @_row_operation(at_once=32)
@@ -658,25 +675,6 @@ def _add_last_row(frame: _Row, befores: _Row, heres: _Row, afters: _Row, outs: _
 
 
 @_row_kernel
-def _widen_rest(
-    total: NDArray[np.float32],
-    level: NDArray[np.float32],
-    row: int,
-    gain: np.float32,
-    channels: int,
-    lines: NDArray[np.float32],
-) -> None:
-    """Double coarser row ``row``, that of ``total - gain * level``, into one of three lines.
-
-    Three doubled rows are held at a time: the one two rows of the finer level lie on, and its
-    neighbours.
-    """
-    flat = total.shape[0]
-    _subtract_times(flat, (total, level, gain, lines[0, channels:]))
-    _widen_row(flat, channels, lines[0], lines[1 + row % 3])
-
-
-@_row_kernel
 def _to_widen(row: int, n_coarser: int) -> tuple[int, int]:
     """Range of coarser rows that a row of the finer level needs and those before it did not."""
     if row % 2 == 1:
@@ -690,37 +688,42 @@ def _collapse_row(
     n_coarser: int,
     own: NDArray[np.float32],
     gain: np.float32,
+    finer_gain: np.float32,
     lines: NDArray[np.float32],
     target: NDArray[np.float32],
 ) -> None:
-    """Row of ``gain * own + pyrUp(rest)``, from the doubled rows that :func:`_widen_rest` made."""
+    """Row of ``(gain - finer_gain) * own + pyrUp(rest)``, of which three rows are doubled along.
+
+    They are the one that two rows of the finer level lie on, and its neighbours.
+    """
     i = row // 2
     here = lines[1 + i % 3]
     after = lines[1 + (i + 1) % 3] if i + 1 < n_coarser else here
     before = lines[1 + (i - 1) % 3] if i > 0 else after
     if row % 2 == 0:
-        _collapse_even(own.shape[0], (before, here, after, own, gain, target))
+        _even_rest(own.shape[0], (before, here, after, own, gain, finer_gain, target))
     else:
-        _collapse_odd(own.shape[0], (here, after, own, gain, target))
+        _odd_rest(own.shape[0], (here, after, own, gain, finer_gain, target))
 
 
 @_row_kernel
 def _collapse_level(
-    coarser_total: NDArray[np.float32],
-    coarser_level: NDArray[np.float32],
+    coarser_rest: NDArray[np.float32],
     level: NDArray[np.float32],
     gain: np.float32,
+    finer_gain: np.float32,
     channels: int,
     lines: NDArray[np.float32],
-    out: NDArray[np.float32],
+    rest: NDArray[np.float32],
 ) -> None:
-    """Write ``gain * level + pyrUp(coarser_total - gain * coarser_level)`` into ``out``."""
-    n_coarser = coarser_total.shape[0]
-    for row in range(out.shape[0]):
+    """Write ``gain * level + pyrUp(coarser_rest) - finer_gain * level`` into ``rest``."""
+    n_coarser, length = coarser_rest.shape
+    for row in range(rest.shape[0]):
         first, stop = _to_widen(row, n_coarser)
         for i in range(first, stop):
-            _widen_rest(coarser_total[i], coarser_level[i], i, gain, channels, lines)
-        _collapse_row(row, n_coarser, level[row], gain, lines, out[row])
+            _widen_row(length - 2 * channels, channels, coarser_rest[i], lines[1 + i % 3])
+        target = rest[row, channels:]
+        _collapse_row(row, n_coarser, level[row], gain, finer_gain, lines, target)
 
 
 @_row_kernel
@@ -730,29 +733,26 @@ def _collapse_onto_frame(
     pyramid: NDArray[np.float32],
     gains: NDArray[np.float32],
     outs: NDArray[np.uint8],
-    totals: NDArray[np.float32],
+    rests: NDArray[np.float32],
     lines: NDArray[np.float32],
 ) -> None:
-    """As :func:`_collapse_level`, doubled again and added to the frame, row by row for all alphas.
-
-    Levels 0 and 1 stand one after the other in ``pyramid`` and in each row of ``totals``.
-    """
+    """As :func:`_collapse_level`, doubled again and added to the frame, row by row for all alphas."""
     rows, columns = (frame.shape[0] + 1) // 2, (frame.shape[1] // channels + 1) // 2
     n_coarser, flat, flat_coarser = (
         (rows + 1) // 2,
         columns * channels,
         (columns + 1) // 2 * channels,
     )
-    coarser, coarser_totals = pyramid[rows * flat :], totals[:, rows * flat :]
+    length, nothing = flat_coarser + 2 * channels, np.float32(0)
     for row in range(rows):
         own = pyramid[row * flat : (row + 1) * flat]
         first, stop = _to_widen(row, n_coarser)
         for a in range(gains.shape[0]):
             for i in range(first, stop):
-                here = slice(i * flat_coarser, (i + 1) * flat_coarser)
-                _widen_rest(coarser_totals[a, here], coarser[here], i, gains[a], channels, lines[a])
+                rest = rests[a, i * length : (i + 1) * length]
+                _widen_row(flat_coarser, channels, rest, lines[a, 1 + i % 3])
             change = lines[a, 0, channels:]
-            _collapse_row(row, n_coarser, own, gains[a], lines[a], change)
+            _collapse_row(row, n_coarser, own, gains[a], nothing, lines[a], change)
             _widen_row(flat, channels, lines[a, 0], lines[a, 4 + row % 3])
         if row > 0:
             _add_rows(row - 1, rows, lines, frame, outs)
@@ -789,7 +789,7 @@ def magnify_recursively(
     gains: NDArray[np.float32],
     out: NDArray[np.uint8],
     pyramid: NDArray[np.float32],
-    totals: NDArray[np.float32],
+    rests: NDArray[np.float32],
     lines: NDArray[np.float32],
 ) -> None:
     """Magnify frames ``(T, H, W * C)`` one after the other with two first-order low-passes.
@@ -800,7 +800,7 @@ def magnify_recursively(
     band = pyramid[: rows * flat].reshape((rows, flat))
     for t in range(frames.shape[0]):
         half_size_filtered(frames[t], mixing, coefficients, starts and t == 0, states, band)
-        add_amplified(frames[t], mixing.shape[0], pyramid, gains, out, t, totals, lines)
+        add_amplified(frames[t], mixing.shape[0], pyramid, gains, out, t, rests, lines)
 
 
 def pyramid_size(height: int, width: int, channels: int) -> int:

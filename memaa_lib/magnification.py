@@ -876,7 +876,7 @@ class _Amplifier:
         self.mixing = _chroma_mixing(chroma) if self.channels == 3 else np.ones((1, 1), np.float32)
         size, n_alphas = pyramid_size(shape[0], shape[1], self.channels), len(self.gains)
         self.pyramid = np.zeros(size, np.float32)
-        self.totals = np.zeros((n_alphas, size), np.float32)
+        self.rests = np.zeros((n_alphas, size), np.float32)
         length = line_length(shape[1], self.channels)
         self.lines = np.zeros((n_alphas, LINES, length), np.float32)
         self.states = np.zeros((3, *self.half_shape), np.float32)
@@ -893,7 +893,7 @@ class _Amplifier:
             self.gains,
             self._flat(out),
             self.pyramid,
-            self.totals,
+            self.rests,
             self.lines,
         )
         self.starts = False
@@ -916,7 +916,7 @@ class _Amplifier:
             self.gains,
             self._flat(out),
             t,
-            self.totals,
+            self.rests,
             self.lines,
         )
 

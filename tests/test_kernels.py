@@ -70,10 +70,10 @@ def test_nothing_is_written_beside_an_array(height: int, width: int, channels: i
     band = rows * columns * channels
     pyramid[:band] = generator.normal(0, 9, band)
     out = guarded((2, 1, height, width * channels), np.uint8)
-    totals = guarded((2, size), np.float32)
+    rests = guarded((2, size), np.float32)
     lines = guarded((2, _kernels.LINES, _kernels.line_length(width, channels)), np.float32)
     gains = np.array([[4.0, 5.0, 0.0], [0.0, 0.0, 0.0]], np.float32)
-    _kernels.add_amplified(frame, channels, pyramid, gains, out, 0, totals, lines)
+    _kernels.add_amplified(frame, channels, pyramid, gains, out, 0, rests, lines)
     assert all((guard == 77).all() for guard in guards)
     assert (out[1, 0] == frame).all()
     assert (out[0, 0] != frame).mean() > 0.5
