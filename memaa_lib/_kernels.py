@@ -631,7 +631,10 @@ def _even_rest(
     finer_gain: _Vector,
     target: _Row,
 ) -> None:
-    """Write the rest of an even row: ``gain * own``, pyrUp down the rows, minus the finer gain's."""
+    """Write an even row of ``gain * own + pyrUp - finer_gain * own``.
+
+    The rows of which pyrUp is taken here are doubled along already.
+    """
     grown = (here.read() * CENTRE).plus_exactly(before.read() + after.read(), EDGE)
     target.write(grown + gain * own.read() - finer_gain * own.read())
 
@@ -640,7 +643,7 @@ def _even_rest(
 def _odd_rest(
     here: _Row, after: _Row, own: _Row, gain: _Vector, finer_gain: _Vector, target: _Row
 ) -> None:
-    """Do the same for an odd row."""
+    """Write an odd row of the same."""
     total = (gain * own.read()).plus_exactly(here.read() + after.read(), BETWEEN)
     target.write(total - finer_gain * own.read())
 
@@ -667,7 +670,7 @@ def _add_two_rows(
 
 @_row_operation(at_once=16)
 def _add_last_row(frame: _Row, befores: _Row, heres: _Row, afters: _Row, outs: _Row) -> None:
-    """Do it for an even row alone: where the height is odd, the last one has no next one."""
+    """Do so for an even row alone: where the height is odd, the last one has no next one."""
     pixels = frame.read().from_pixels()
     with _each(befores, heres, afters, outs) as rows:
         before, here, after = (row.read() for row in rows[:3])
@@ -692,9 +695,9 @@ def _collapse_row(
     lines: NDArray[np.float32],
     target: NDArray[np.float32],
 ) -> None:
-    """Row of ``(gain - finer_gain) * own + pyrUp(rest)``, of which three rows are doubled along.
+    """Collapse one row: pyrUp is taken of three lines.
 
-    They are the one that two rows of the finer level lie on, and its neighbours.
+    They are the coarser row that two rows of the finer level lie on, and its neighbours.
     """
     i = row // 2
     here = lines[1 + i % 3]
@@ -738,12 +741,9 @@ def _collapse_onto_frame(
 ) -> None:
     """As :func:`_collapse_level`, doubled again and added to the frame, row by row for all alphas."""
     rows, columns = (frame.shape[0] + 1) // 2, (frame.shape[1] // channels + 1) // 2
-    n_coarser, flat, flat_coarser = (
-        (rows + 1) // 2,
-        columns * channels,
-        (columns + 1) // 2 * channels,
-    )
-    length, nothing = flat_coarser + 2 * channels, np.float32(0)
+    n_coarser, nothing = (rows + 1) // 2, np.float32(0)
+    flat, flat_coarser = columns * channels, (columns + 1) // 2 * channels
+    length = flat_coarser + 2 * channels
     for row in range(rows):
         own = pyramid[row * flat : (row + 1) * flat]
         first, stop = _to_widen(row, n_coarser)
