@@ -1,6 +1,7 @@
 """Compiled loops stay in their arrays, and give the same bytes whoever compiled them."""
 
 import os
+import platform
 import subprocess
 import sys
 from typing import Any
@@ -30,22 +31,30 @@ print(digest.hexdigest())
 """
 
 
+def digest(**environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", DIGEST],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(done.stdout.strip()) == 64
+    return done.stdout
+
+
 @pytest.mark.slow
 def test_compiling_and_reading_the_compiled_code_give_the_same_bytes(tmp_path):
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    digests = []
-    for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, "-c", DIGEST],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        digests.append(done.stdout)
-        assert any(tmp_path.rglob("*.nbc")), "the compiled code was not kept"
-    assert len(digests[0].strip()) == 64
-    assert digests[0] == digests[1]
+    compiled = digest(NUMBA_CACHE_DIR=str(tmp_path))
+    assert any(tmp_path.rglob("*.nbc")), "the compiled code was not kept"
+    assert digest(NUMBA_CACHE_DIR=str(tmp_path)) == compiled
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names processors of this kind")
+def test_a_processor_without_wide_vectors_gives_the_same_bytes(tmp_path):
+    oldest = {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": ""}
+    assert digest(NUMBA_CACHE_DIR=str(tmp_path), **oldest) == digest()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
