@@ -305,7 +305,7 @@ def _row_operation(at_once: int, least: int = 1) -> Callable[[Callable[..., None
     """
 
     def compiled(formula: Callable[..., None]) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> None:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             length = arguments[0]
             given = cgutils.unpack_tuple(builder, arguments[1])
             kinds = signature.args[1].types
@@ -334,14 +334,11 @@ def _row_operation(at_once: int, least: int = 1) -> Callable[[Callable[..., None
                     loop(builder.sub(length, left_over), at_once)
                     with builder.if_then(cgutils.is_not_null(builder, left_over)):
                         work(builder.sub(length, vector), at_once)
+            return context.get_dummy_value()
 
         @intrinsic  # type: ignore[untyped-decorator]
         def operation(_: Any, length: Any, operands: Any) -> Any:
-            def lowered(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-                generate(context, builder, signature, arguments)
-                return context.get_dummy_value()
-
-            return types.void(length, operands), lowered
+            return types.void(length, operands), generate
 
         return operation
 
@@ -350,7 +347,7 @@ def _row_operation(at_once: int, least: int = 1) -> Callable[[Callable[..., None
 
 # weights of pyrUp, (1 6 1) / 8 and (4 4) / 8, with the factor 8 that `_widen_row` leaves
 EDGE, CENTRE, BETWEEN = 1 / 64, 6 / 64, 4 / 64
-# Rows of scratch: one to be doubled, and three each of what has been, on the last two levels
+# Lines an alpha works in: one to be doubled, and three each of what has been, on the last two levels
 LINES = 7
 
 
@@ -603,8 +600,8 @@ def add_amplified(
     for level in range(1, levels):
         finer = _level(pyramid, level - 1, rows, columns, channels)
         _shrink(finer, channels, lines[0], _level(pyramid, level, rows, columns, channels))
+    coarsest = _level(pyramid, levels - 1, rows, columns, channels)
     for a in range(n_alphas):
-        coarsest = _level(pyramid, levels - 1, rows, columns, channels)
         rest = _rest(rests[a], levels - 1, rows, columns, channels)
         gain, finer_gain = gains[a, levels - 1], gains[a, levels - 2]
         rest[:, channels:-channels] = gain * coarsest - finer_gain * coarsest
@@ -686,6 +683,17 @@ def _to_widen(row: int, n_coarser: int) -> tuple[int, int]:
 
 
 @_row_kernel
+def _three_lines(row: int, n_rows: int, first: int) -> tuple[int, int, int]:
+    """Where the row before, this row and the row after stand in the three lines from ``first`` on.
+
+    At the edges it is as pyrUp has it: mirrored at the first row, the last one again at the last.
+    """
+    here = first + row % 3
+    after = first + (row + 1) % 3 if row + 1 < n_rows else here
+    return (first + (row - 1) % 3 if row > 0 else after), here, after
+
+
+@_row_kernel
 def _collapse_row(
     row: int,
     n_coarser: int,
@@ -699,10 +707,8 @@ def _collapse_row(
 
     They are the coarser row that two rows of the finer level lie on, and its neighbours.
     """
-    i = row // 2
-    here = lines[1 + i % 3]
-    after = lines[1 + (i + 1) % 3] if i + 1 < n_coarser else here
-    before = lines[1 + (i - 1) % 3] if i > 0 else after
+    i, j, k = _three_lines(row // 2, n_coarser, 1)
+    before, here, after = lines[i], lines[j], lines[k]
     if row % 2 == 0:
         _even_rest(own.shape[0], (before, here, after, own, gain, finer_gain, target))
     else:
@@ -768,11 +774,9 @@ def _add_rows(
     outs: NDArray[np.uint8],
 ) -> None:
     """Add rows 2 row and, if there is one, 2 row + 1 of the change to the frame."""
-    here = 4 + row % 3
-    after = 4 + (row + 1) % 3 if row + 1 < rows else here
-    before = 4 + (row - 1) % 3 if row > 0 else after
-    i, j, flat = 2 * row, 2 * row + 1, frame.shape[1]
+    before, here, after = _three_lines(row, rows, 4)
     befores, heres, afters = lines[:, before], lines[:, here], lines[:, after]
+    i, j, flat = 2 * row, 2 * row + 1, frame.shape[1]
     if j < frame.shape[0]:
         _add_two_rows(flat, (frame[i], frame[j], befores, heres, afters, outs[:, i], outs[:, j]))
     else:
