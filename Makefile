@@ -1,4 +1,4 @@
-# make book   builds the book          make test   runs every test          make help   lists the rest
+# make book   builds the book       make test   lints and runs every test       make help   lists the rest
 # Both set up .venv first. `PYTHON=python3.12 make book` chooses another Python (3.11 to 3.13).
 # `make venv HASHES=1` installs only files whose hash stands in requirements.hashes.
 
@@ -14,12 +14,10 @@ export MKL_NUM_THREADS := 1
 export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test unit check lint lock notebooks pdf slides published results bench clean clean-cache audit coverage faults fuzz guard mutate twice
+.PHONY: help book test unit lint long notebooks pdf slides published results bench lock venv clean
 
-help:  ## list the tasks
+help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
-
-venv: $(READY)  ## create .venv and install the pinned versions
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -36,26 +34,25 @@ endif
 	@touch $(INSTALLED)
 
 # Compiled once, so that not every process of the first run compiles them for itself.
-$(READY): $(INSTALLED) memaa_lib/_kernels.py tools/compile_kernels.py
+$(READY): $(INSTALLED) memaa_lib/_support/kernels.py tools/compile_kernels.py
 	@$(BIN)/python tools/compile_kernels.py
 	@touch $(READY)
 
 book: $(READY)  ## run what changed and build the book into _build/html
 	@$(BIN)/memaa book
 
-test: $(READY)  ## run every test, the slow ones too
+test: lint  ## lint, then run every test, the slow ones too
 	@$(BIN)/python -m pytest -q -n 2
 
 unit: $(READY)  ## run the quick tests only
 	@$(BIN)/python -m pytest -q -n 2 -m 'not slow'
 
-check: lint test  ## lint, then test
-
 lint: $(READY)  ## style, types and the order of the layers
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+	@$(BIN)/ruff check . && $(BIN)/ruff check -q --select S,TID251 --ignore S101 notebooks/*.ipynb
+	@$(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-lock: $(READY)  ## resolve pyproject.toml's versions anew: requirements.lock, environment.yml
-	@$(BIN)/python tools/lock.py
+long: $(READY)  ## make long CHECK=faults, guard, fuzz, ... : long checks; without CHECK a list of them
+	@$(BIN)/python -m tests.long$(addprefix .,$(CHECK))
 
 notebooks: $(READY)  ## write notebooks/*.ipynb anew from notebooks/*.md
 	@$(BIN)/jupytext --sync notebooks/*.md
@@ -69,27 +66,6 @@ slides: book  ## write slides for each lesson into _build/slides
 published: book  ## write the tree of a branch that hosts the book into _build/published
 	@$(BIN)/memaa published
 
-faults: $(READY)  ## kill, stop and starve the long commands, many times
-	@PYTHONPATH=tests/faults $(BIN)/python tools/run_faults.py
-
-guard: $(READY)  ## search a hidden mark of a gated set in all that the book publishes
-	@PYTHONPATH=tests/guard $(BIN)/python tools/check_guard.py
-
-twice: $(READY)  ## build the book twice from nothing and compare every byte (40 minutes)
-	@$(BIN)/python tools/build_twice.py
-
-fuzz: $(READY)  ## damaged files on every reader, for two minutes
-	@$(BIN)/python tools/fuzz.py
-
-coverage: $(READY)  ## which lines of the library the tests run (slow)
-	@$(BIN)/python tools/coverage_of_tests.py
-
-mutate: $(READY)  ## change metrics, protocol and texture: do the tests notice?
-	@$(BIN)/python tools/mutate.py
-
-audit: $(READY)  ## known weaknesses of the pinned packages
-	@$(BIN)/python tools/audit.py
-
 results: $(READY)  ## make all reference runs of pages 07, 10 and 13 anew, in results/: an hour or more
 	@for set in smic casme2 samm; do $(BIN)/memaa reference runs $$set && $(BIN)/memaa reference runs $$set --protocol cross || exit 1; done
 	@$(BIN)/memaa reference runs composite --protocol composite
@@ -100,8 +76,10 @@ results: $(READY)  ## make all reference runs of pages 07, 10 and 13 anew, in re
 bench: $(READY)  ## time the method against peers: benchmarks/results.md
 	@$(BIN)/python benchmarks/bench_method.py
 
-clean:  ## remove what was built, keep caches and .venv
-	rm -rf _build build book/runs
+lock: $(READY)  ## resolve pyproject.toml's versions anew: requirements.lock, environment.yml
+	@$(BIN)/python tools/lock.py
 
-clean-cache: $(READY)  ## remove twins, avatars and folds from the cache
-	@$(BIN)/memaa clean
+venv: $(READY)  ## create .venv and install the pinned versions
+
+clean:  ## remove what was built; `memaa clean` empties the cache, too
+	rm -rf _build build book/runs

@@ -30,9 +30,9 @@ from numpy.typing import NDArray
 from memaa_lib.avatar import AvatarSettings, clip_to_avatar, score_frames
 from memaa_lib.clips import Clip, read_clip, sample_video
 from memaa_lib.figures import grating, grating_shift
-from memaa_lib.magnification import band_gains, magnify, pyramid_levels, temporal_filter
+from memaa_lib.magnification import band_gains, magnify, magnify_literally, temporal_filter
 from memaa_lib.registration import find_landmarks, register
-from memaa_lib.texture import lbp_map, texture_intensity
+from memaa_lib.texture import texture_intensity, texture_intensity_literally
 
 cv2.setNumThreads(1)
 HERE = Path(__file__).parent
@@ -62,53 +62,6 @@ def cpu_seconds(
             function(*arguments)
             measured.append(time.process_time() - start)
     return [float(np.median(measured)) for measured in times]
-
-
-def opencv_laplacian(frames: NDArray[np.uint8], r1: float = 0.4, r2: float = 0.05) -> Any:
-    """The method as one would write it with OpenCV: every band of every frame, three channels."""
-    rgb_to_yiq = np.array(
-        [[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], np.float32
-    )
-    yiq_to_rgb = np.linalg.inv(rgb_to_yiq) @ np.diag([1, 0.1, 0.1])
-    levels = pyramid_levels(*frames.shape[1:3])
-    gains = band_gains(*frames.shape[1:3], 10)
-    fast, slow, result = [], [], np.empty_like(frames)
-    for t, frame in enumerate(frames):
-        image = cv2.transform(frame.astype(np.float32), rgb_to_yiq)
-        bands = []
-        for _ in range(levels - 1):
-            smaller = cv2.pyrDown(image)
-            bands.append(image - cv2.pyrUp(smaller, dstsize=image.shape[1::-1]))
-            image = smaller
-        bands.append(image)
-        if t == 0:
-            fast, slow = [b.copy() for b in bands], [b.copy() for b in bands]
-        total = None
-        for level in range(levels - 1, -1, -1):
-            fast[level] += np.float32(r1) * (bands[level] - fast[level])
-            slow[level] += np.float32(r2) * (bands[level] - slow[level])
-            band = np.float32(gains[level]) * (fast[level] - slow[level])
-            up = 0 if total is None else cv2.pyrUp(total, dstsize=band.shape[1::-1])
-            total = band + up
-        change = cv2.transform(total, yiq_to_rgb.astype(np.float32))
-        cv2.add(frame, change, dst=result[t], dtype=cv2.CV_8U)
-    return result
-
-
-def literal_intensity_seconds(gray: NDArray[np.uint8], windows: int = 4) -> float:
-    """CPU seconds of the literal scoring, scaled up from a few windows."""
-    codes = np.pad(lbp_map(gray).astype(float), ((30, 30), (0, 0), (0, 0)), mode="edge")
-    rows, columns = (codes.shape[1] - 1) // 6, (codes.shape[2] - 1) // 6
-    bins = [np.fft.fftfreq(n, 1 / n) for n in (61, rows, columns)]
-    mask = np.sqrt(bins[0][:, None, None] ** 2 + bins[1][:, None] ** 2 + bins[2] ** 2) >= 30
-    start = time.process_time()
-    for i in np.linspace(0, len(gray) - 1, windows).astype(int):
-        for r in range(6):
-            for c in range(6):
-                block = codes[i : i + 61, r * rows : (r + 1) * rows]
-                block = block[:, :, c * columns : (c + 1) * columns]
-                np.abs(np.fft.fftn(block) * mask).sum()
-    return (time.process_time() - start) / windows * len(gray)
 
 
 def peer(
@@ -244,17 +197,17 @@ def main() -> None:
     clip = face_video(200, 160, 60)
     options: dict[str, Any] = {"per_frame_r": (0.4, 0.05), "clamp_gains": False}
     alphas = [5.0, 10.0, 15.0]
-    one, three, plain = cpu_seconds(
+    one, three, literal = cpu_seconds(
         lambda: magnify(clip, 200, 10, **options),
         lambda: magnify(clip, 200, alphas, **options),
-        lambda: opencv_laplacian(clip),
-        repeats=3 * repeats,
+        lambda: magnify_literally(clip, 200, 10, **options),
+        repeats=repeats,
     )
     copied = copy_seconds(2 * clip.nbytes)
     operations = [SHARED_OPERATIONS + count * OPERATIONS_AN_ALPHA for count in (1, 3)]
     worked_out = operations[0] * clip.nbytes / stencil_rate()
     ours = magnify(clip, 200, 10, **options)
-    off = np.abs(ours.astype(int) - opencv_laplacian(clip))
+    off = np.abs(ours.astype(int) - magnify_literally(clip, 200, 10, **options))
     movement, stripe_clip = stripes(0.06)
     linear = predicted_gain(spatial_gain(band_gains(192, 192, 10, clamp_gains=False)), movement)
 
@@ -271,9 +224,9 @@ def main() -> None:
     row("... three alphas", three, f"{three / one:.2f}",
         f"of one alpha; of its operations {operations[1] / operations[0]:.2f}",
         f"{peak_memory_mib(small, alphas, 'linear'):.0f}")  # fmt: skip
-    row("... OpenCV, band by band", plain, f"{plain / one:.1f}",
+    row("... magnify_literally", literal, f"{literal / one:.1f}",
         f"bytes that differ: {(off > 0).mean():.1e}",
-        gain=gains(opencv_laplacian(stripe_clip)))  # fmt: skip
+        gain=gains(magnify_literally(stripe_clip, 100, 10, **options)))  # fmt: skip
     phase_gain = predicted_gain(10.0, movement)
     phase: dict[str, Any] = {"per_frame_r": (0.4, 0.05), "method": "phase"}
     (seconds,) = cpu_seconds(lambda: magnify(clip, 200, 10, **phase), repeats=3)
@@ -325,9 +278,11 @@ def main() -> None:
 
     gray = face_video(280, 230, 70)[..., 1].copy()
     (fast,) = cpu_seconds(lambda: texture_intensity(gray), repeats=repeats)
-    literal = literal_intensity_seconds(gray)
+    start = time.process_time()
+    texture_intensity_literally(gray)
+    literal = time.process_time() - start
     row("score 280 x 230 x 70", fast, "1")
-    row("... 3-D FFT of every block and window", literal, f"{literal / fast:.0f}", "from 4 windows")
+    row("... texture_intensity_literally", literal, f"{literal / fast:.0f}", "once")
 
     face = Clip(face_video(340, 280, 70), 200)
     found = find_landmarks(face.frames, whole_image=True)

@@ -17,9 +17,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memaa_lib.clips import Clip, check_frames, list_frames, read_image, to_gray, write_image
-from memaa_lib.magnification import TemporalFilter, as_alphas, check_count, magnify
+from memaa_lib._support.cache import VERSION, cache_root, fingerprint, kept
+from memaa_lib._support.errors import InputError, check_count
+from memaa_lib._support.running import in_parallel, progress
+from memaa_lib.clips import Clip, check_frames, read_image, to_gray, write_image
+from memaa_lib.magnification import TemporalFilter, as_alphas, magnify
 from memaa_lib.registration import (
+    FACE_SIZE,
     Box,
     Points,
     crop_window,
@@ -28,10 +32,7 @@ from memaa_lib.registration import (
     is_uncropped,
     register,
 )
-from memaa_lib.storage import InputError, cache_root, fingerprint, in_parallel, progress
 from memaa_lib.texture import Padding, keep_frames, texture_intensity
-
-CODE_VERSION = 2  # raise it when the same input gives another avatar: cached ones are made again
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class AvatarSettings:
     blocks: int = 6
     cutoff: float = 30.0
     padding: Padding = "replicate"
-    scoring_size: tuple[int, int] = (170, 140)
+    scoring_size: tuple[int, int] = FACE_SIZE
     sequence: Literal["magnify_first", "align_first"] = "magnify_first"
     landmarks: Literal["magnified", "original", "given"] = "magnified"
     points: Points = "all"
@@ -342,10 +343,9 @@ def make_avatars(
     alphas: Sequence[float] = (0.0, 5.0, 10.0, 15.0),
     settings: AvatarSettings | None = None,
     n_jobs: int = 2,
-    cache: Path | str | None = None,
     on_error: Literal["raise", "skip"] = "raise",
 ) -> NDArray[np.uint8]:
-    """Make the avatars of all clips of an index, in parallel, each kept on disk.
+    """Make the avatars of all clips of an index, in parallel, each kept in the cache.
 
     Parameters
     ----------
@@ -357,9 +357,6 @@ def make_avatars(
         Default: ``AvatarSettings()``.
     n_jobs
         Processes. The result does not depend on it.
-    cache
-        Folder for finished avatars; a stopped run resumes from it. Default: ``avatars`` in
-        :func:`memaa_lib.storage.cache_root`.
     on_error
         ``"raise"``: go through all clips, then raise one error that lists those that failed;
         ``"skip"``: black avatars for those.
@@ -384,20 +381,18 @@ def make_avatars(
     if not len(index):
         raise InputError("the index holds no clip; choose a data set and protocol that do")
     as_alphas(alphas)
-    folder = Path(cache) if cache is not None else cache_root() / "avatars"
     rows = index.to_dict("records")
-    common = (tuple(alphas), settings, folder)
-    results: list[NDArray[np.uint8] | str | None] = []
+    common = (tuple(alphas), settings)
+    results: list[NDArray[np.uint8] | str] = []
     with progress("avatars", len(rows)) as advance:
-        for row in rows:
-            results.append(_kept_avatars(row, *common))
-            if results[-1] is not None:
-                advance()
-        missing = [i for i, result in enumerate(results) if result is None]
+        for row in rows:  # no process is started for what is kept
+            results.append(_kept_avatars(row, *common, may_make=False))
+            advance(not isinstance(results[-1], str))
+        missing = [i for i, result in enumerate(results) if isinstance(result, str)]
         if missing and n_jobs != 1:
             _compile_kernels()
         tasks = ((rows[i], *common) for i in missing)
-        made = in_parallel(_cached_avatars, tasks, n_jobs) if missing else ()
+        made = in_parallel(_kept_avatars, tasks, n_jobs) if missing else ()
         for i, result in zip(missing, made, strict=True):
             results[i] = result
             advance()
@@ -416,66 +411,46 @@ def _compile_kernels() -> None:
 
 
 def _kept_avatars(
-    row: Mapping[str, Any], alphas: tuple[float, ...], settings: AvatarSettings, folder: Path
-) -> NDArray[np.uint8] | None:
-    """Avatars of one clip if all are in the cache and whole: no process is started for those."""
-    try:
-        files = _avatar_files(row, alphas, settings, folder)
-        kept = [_kept_avatar(files[alpha]) for alpha in alphas]
-    except (InputError, OSError):
-        return None  # making them says what is wrong
-    whole = [avatar for avatar in kept if avatar is not None]
-    return np.stack(whole) if len(whole) == len(alphas) else None
-
-
-def _cached_avatars(
-    row: Mapping[str, Any], alphas: tuple[float, ...], settings: AvatarSettings, folder: Path
+    row: Mapping[str, Any],
+    alphas: tuple[float, ...],
+    settings: AvatarSettings,
+    may_make: bool = True,
 ) -> NDArray[np.uint8] | str:
-    """Avatars of one clip, making those that are missing; what went wrong, as text."""
-    from memaa_lib.datasets import load_clip, load_truth_landmarks
+    """Avatars of one clip, from the cache where they are there; what went wrong, as text."""
+    from memaa_lib.datasets import load_clip
 
-    cv2.setNumThreads(1)
+    def make(missing: list[int]) -> NDArray[np.uint8]:
+        if not may_make:
+            raise InputError("not in the cache")
+        wanted = [alphas[i] for i in missing]
+        return clip_to_avatar(load_clip(row), wanted, settings, _given_landmarks(row, settings))
+
     try:
-        files = _avatar_files(row, alphas, settings, folder)
-        missing = [alpha for alpha in dict.fromkeys(alphas) if _kept_avatar(files[alpha]) is None]
-        if missing:
-            given = load_truth_landmarks(row) if settings.landmarks == "given" else None
-            avatars = clip_to_avatar(load_clip(row), missing, settings, given)
-            for alpha, avatar in zip(missing, avatars, strict=True):
-                write_image(files[alpha], avatar)
-        return np.stack([read_image(files[alpha]) for alpha in alphas])
+        files = _avatar_files(row, alphas, settings)
+        avatars: list[NDArray[np.uint8]] = kept(files, make, read_image, write_image)
+        return np.stack(avatars)
     except (InputError, OSError) as error:
         return f"{row['dataset']} {row['subject']} {row['clip']}: {error}"
 
 
 def _avatar_files(
-    row: Mapping[str, Any], alphas: tuple[float, ...], settings: AvatarSettings, folder: Path
-) -> dict[float, Path]:
+    row: Mapping[str, Any], alphas: tuple[float, ...], settings: AvatarSettings
+) -> list[Path]:
     """Where the avatars of one clip are kept."""
-    kept = folder / _clip_fingerprint(row, settings)
-    return {alpha: kept / f"alpha-{float(alpha)}.png" for alpha in alphas}
+    from memaa_lib.datasets.layout import clip_fingerprint
+
+    parts = (clip_fingerprint(row), settings, _given_landmarks(row, settings))
+    folder = cache_root() / "avatars" / fingerprint(VERSION, *parts)
+    return [folder / f"alpha-{float(alpha)}.png" for alpha in alphas]
 
 
-def _kept_avatar(file: Path) -> NDArray[np.uint8] | None:
-    """Return an avatar from the cache, or None if it is missing or damaged and has to be made."""
-    try:
-        avatar = read_image(file) if file.is_file() else None
-    except InputError:
-        return None
-    return avatar if avatar is not None and avatar.ndim == 3 else None
+def _given_landmarks(
+    row: Mapping[str, Any], settings: AvatarSettings
+) -> NDArray[np.float32] | None:
+    """Return the true landmarks of a twin's clip if the settings ask for them."""
+    from memaa_lib.datasets import load_truth_landmarks
 
-
-def _clip_fingerprint(row: Mapping[str, Any], settings: AvatarSettings) -> str:
-    """Digits that change with the clip's files, its part that is used, or the settings."""
-    path = Path(row["path"])
-    files = [path] if path.is_file() else list_frames(path)
-    states = [file.stat() for file in files]
-    stats = [
-        (file.name, state.st_size, state.st_mtime_ns)
-        for file, state in zip(files, states, strict=True)
-    ]
-    part = [str(row[column]) for column in ("onset", "offset", "fps")]
-    return fingerprint(CODE_VERSION, path, stats, part, settings)
+    return load_truth_landmarks(row) if settings.landmarks == "given" else None
 
 
 def _prepared(

@@ -7,24 +7,21 @@ Progress goes to standard error, results to standard output. Exit codes: 0 done,
 from __future__ import annotations
 
 import errno
-import os
 import signal
 import sys
-import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-import yaml
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Column, Table
+from rich.table import Table
 
 from memaa_lib import __version__
-from memaa_lib.storage import InputError, cache_root, progress
+from memaa_lib._support.cache import cache_root
+from memaa_lib._support.errors import InputError
+from memaa_lib._support.running import progress
 
 app = typer.Typer(
     help="MEMAA companion: magnify clips, make avatars, score predictions, build the book.",
@@ -42,7 +39,6 @@ NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, 
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
 
-Temporal = Literal["iir", "butterworth", "ideal", "onset"]
 DATASET = typer.Argument(metavar="DATASET", help="smic, casme2, samm (or composite).")
 
 
@@ -182,7 +178,7 @@ def data_twin(
 
     Example: [bold]memaa data twin smic --out twins/smic --clips 12[/bold]
     """
-    from memaa_lib.synthetic.release import write_twin
+    from memaa_lib.datasets.twins.release import write_twin
 
     options: dict[str, Any] = {} if variant is None else {"variant": variant}
     root = write_twin(
@@ -200,6 +196,15 @@ def data_twin(
 
 
 # ------------------------------------------------------------------ method on any clip
+def check_temporal(name: str) -> str:
+    """Refuse an unknown filter as wrong usage; here, because the filters take long to import."""
+    from memaa_lib.magnification import TEMPORAL_FILTERS
+
+    if name not in TEMPORAL_FILTERS:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(TEMPORAL_FILTERS)}")
+    return name
+
+
 @app.command()
 def magnify(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A video or a folder of frames.")],
@@ -213,7 +218,10 @@ def magnify(
     fps: Annotated[
         float | None, typer.Option(help="Frames per second; needed for folders.")
     ] = None,
-    temporal: Annotated[Temporal, typer.Option(help="Temporal filter.")] = "iir",
+    temporal: Annotated[
+        str,
+        typer.Option(callback=check_temporal, help="Temporal filter; a wrong name lists them."),
+    ] = "iir",
     low_hz: Annotated[float, typer.Option("--low", help="Lower cut-off, Hz.")] = 0.5,
     high_hz: Annotated[float, typer.Option("--high", help="Upper cut-off, Hz.")] = 10.0,
     method: Annotated[
@@ -225,7 +233,7 @@ def magnify(
 
     Example: [bold]memaa magnify face.mp4 magnified.mp4 --alpha 10[/bold]
     """
-    from memaa_lib.magnification import magnified_paths, magnify_file
+    from memaa_lib.streaming import magnified_paths, magnify_file
 
     alphas = list(dict.fromkeys(alpha or [10.0]))
     chosen = alphas[0] if len(alphas) == 1 else alphas
@@ -315,8 +323,7 @@ def train(
     method: Annotated[
         str,
         typer.Option(
-            help="memaa (the paper's), or a compared system: lbp_top, bi_woof, off_apexnet, ststnet, "
-            "hog3d, apex."
+            help="memaa (the paper's), or a compared system, e.g. bi_woof; a wrong name lists them."
         ),
     ] = PAPERS_METHOD,
     log: Annotated[
@@ -382,9 +389,9 @@ def reference(
 
     Example: [bold]memaa reference systems composite --protocol kfold[/bold]
     """
-    from memaa_lib.arms import write_arms
-    from memaa_lib.comparison import write_systems
-    from memaa_lib.reference import results_folder, write_runs, write_starts
+    from memaa_lib.experiments.ablations import write_arms
+    from memaa_lib.experiments.comparison import write_systems
+    from memaa_lib.experiments.reference_runs import results_folder, write_runs, write_starts
 
     name = f"cross-{dataset}" if protocol == "cross" else dataset
     file = target or results_folder() / what / f"{name}.json"
@@ -398,218 +405,6 @@ def reference(
     out.print(f"wrote {file}", markup=False, highlight=False)
 
 
-# ------------------------------------------------------------------ notebooks and book
-@app.command()
-def run(
-    notebook: Annotated[
-        str, typer.Argument(metavar="NOTEBOOK", help="E.g. 05 or 05_emotion_avatar.")
-    ],
-    dataset: Annotated[str | None, typer.Option(help="smic, casme2, samm or composite.")] = None,
-    parameter: Annotated[
-        list[str] | None, typer.Option("--parameter", "-p", help="NAME=VALUE; repeat for more.")
-    ] = None,
-    target: Annotated[
-        Path | None, typer.Option("--out", help="Where to; default: beside you.")
-    ] = None,
-) -> None:
-    """Run one notebook with papermill.
-
-    Example: [bold]memaa run 05 --dataset casme2 -p alpha=15.0[/bold]
-    """
-    from memaa_lib.publish import TITLES, RunFailed, execute
-
-    source = find_notebook(notebook)
-    parameters = dict(parse_parameter(text) for text in parameter or [])
-    if dataset is not None:
-        if dataset not in TITLES:
-            raise InputError(f"{dataset}: unknown data set; there are {', '.join(TITLES)}")
-        parameters["dataset"] = dataset
-    place = target or Path(f"{source.stem}{'-' + dataset if dataset else ''}.ipynb")
-    with progress(f"running {source.stem}", 1) as advance:
-        try:
-            execute(source, place.resolve(), parameters)
-        except RunFailed as error:
-            raise InputError(str(error)) from None
-        advance()
-    out.print(f"wrote {place}", markup=False, highlight=False)
-
-
-def find_notebook(name: str) -> Path:
-    """Return the notebook that a number, a stem or a path names."""
-    from memaa_lib.publish import ROOT
-
-    stem = Path(name).stem
-    found = sorted((ROOT / "notebooks").glob(f"{stem}*.md"))
-    exact = [path for path in found if path.stem == stem]
-    if len(exact or found) == 1:
-        return (exact or found)[0]
-    stems = ", ".join(sorted(path.stem for path in (ROOT / "notebooks").glob("*.md")))
-    raise InputError(f"{name}: no such notebook; there are {stems}")
-
-
-def parse_parameter(text: str) -> tuple[str, Any]:
-    """Split ``NAME=VALUE``; the value is read as a YAML scalar, so it stays data."""
-    name, equals, value = text.partition("=")
-    if not equals or not name.isidentifier():
-        raise InputError(f"-p {text}: expected NAME=VALUE, e.g. -p alpha=15.0")
-    try:
-        parsed = yaml.safe_load(value) if value else ""
-    except yaml.YAMLError:
-        parsed = value
-    return name, parsed
-
-
-@app.command()
-def book(
-    dataset: Annotated[
-        list[str] | None, typer.Option(help="Only these data sets; repeat for more.")
-    ] = None,
-    profile: Annotated[str, typer.Option(help="Training profile: laptop or paper.")] = "laptop",
-    n_jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs", min=1, help="Notebooks at a time. Default: one more than cores, five at most."
-        ),
-    ] = None,
-    allow_subject: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="DATASET/SUBJECT",
-            help="Let the face of this subject of a real set be seen, if your licence does.",
-        ),
-    ] = None,
-    edition: Annotated[
-        str | None,
-        typer.Option(help="Then build this edition, too: student or instructor."),
-    ] = None,
-) -> None:
-    """Run every notebook that is stale and build the book into _build/html.
-
-    A stopped build goes on where it was; a notebook that fails is kept and the others go on.
-    The student edition leaves the solutions out, the instructor edition opens them; each has
-    notebooks to hand out.
-
-    Example: [bold]memaa book --dataset casme2[/bold]
-    """
-    from memaa_lib.datasets.examples import ALLOWED, publishable
-    from memaa_lib.editions import build_edition, check_edition
-    from memaa_lib.manifests import DATASETS
-    from memaa_lib.publish import ROOT, RunFailed, build_book, count_tasks
-
-    if edition is not None:
-        check_edition(edition)
-    if allow_subject:
-        os.environ[ALLOWED] = ",".join(filter(None, [os.environ.get(ALLOWED), *allow_subject]))
-    for name in DATASETS:
-        publishable(name)  # a wrong name is an error before hours of work
-    try:
-        with BuildDisplay(count_tasks(dataset or [])) as display:
-            report = build_book(
-                dataset or [], profile=profile, n_jobs=n_jobs, notify=display.notify
-            )
-    except RunFailed as error:
-        raise InputError(str(error)) from None
-    err.print(
-        f"{len(report.ran)} tasks ran, {len(report.fresh)} were up to date, "
-        f"{len(report.failed)} failed, {report.seconds:.0f} s",
-        highlight=False,
-    )
-    for name, reason in report.failed.items():
-        err.print(f"failed: {name}: {reason}", style="red", markup=False, highlight=False)
-    if not report.ok:
-        err.print(f"logs: {ROOT / 'build' / 'logs'}", markup=False, highlight=False)
-        raise typer.Exit(3)
-    out.print(f"{ROOT / '_build' / 'html' / 'index.html'}", markup=False, highlight=False)
-    if edition is not None:
-        out.print(f"{build_edition(edition, dataset or [])}", markup=False, highlight=False)
-
-
-@app.command()
-def slides() -> None:
-    """Write slides for each lesson of the course from the built book: _build/slides.
-
-    Example: [bold]memaa slides[/bold]
-    """
-    from memaa_lib.slides import write_slides
-
-    out.print(f"{write_slides()[0]}", markup=False, highlight=False)
-
-
-@app.command()
-def pdf(
-    target: Annotated[
-        Path | None, typer.Option("--out", help="Where to; default: _build/memaa.pdf.")
-    ] = None,
-) -> None:
-    """Print the built book into one PDF with the paper's numbers. Chromium does the printing.
-
-    Example: [bold]memaa pdf --out memaa.pdf[/bold]
-    """
-    from memaa_lib.printing import write_pdf
-
-    out.print(f"{write_pdf(target)}", markup=False, highlight=False)
-
-
-@app.command()
-def published() -> None:
-    """Write the tree of a branch that hosts the book: _build/published. Nothing is pushed.
-
-    Example: [bold]memaa published[/bold]
-    """
-    from memaa_lib.editions import write_published
-
-    out.print(f"{write_published()}", markup=False, highlight=False)
-
-
-class BuildDisplay:
-    """Show what a build does: a live bar in a terminal, a line a task elsewhere."""
-
-    def __init__(self, total: int) -> None:
-        self.running: dict[str, float] = {}  # task to when it began
-        self.total = total
-        self.done = 0
-        self.stop = threading.Event()
-        columns = (BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn())
-        text = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True))
-        self.bar = Progress(*columns, text, console=err, disable=not err.is_terminal)
-        self.task = self.bar.add_task("starting", total=total)
-
-    def __enter__(self) -> BuildDisplay:
-        """Start showing."""
-        self.bar.start()
-        self.thread = threading.Thread(target=self._refresh, daemon=True)
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop showing."""
-        self.stop.set()
-        self.thread.join()
-        self.bar.stop()
-
-    def notify(self, name: str, state: str) -> None:
-        """Take note of a task's change of state."""
-        if state == "start":
-            self.running[name] = time.monotonic()
-        else:
-            seconds = time.monotonic() - self.running.pop(name, time.monotonic())
-            self.done += 1
-            self.bar.update(self.task, completed=self.done)
-        if state == "start" and not err.is_terminal:
-            err.print(f"{state:>6}         {name}", markup=False, highlight=False)
-        elif state in ("done", "failed"):
-            counted = f"{self.done:>3}/{self.total}"
-            took = f", {seconds:.0f} s" if state == "done" else ""
-            err.print(f"{state:>6} {counted} {name}{took}", markup=False, highlight=False)
-
-    def _refresh(self) -> None:
-        from memaa_lib.publish import running_states
-
-        while not self.stop.wait(0.5):
-            text = ", ".join([*list(self.running), *running_states()])
-            self.bar.update(self.task, description=text)
-
-
 # ------------------------------------------------------------------ upkeep
 @app.command()
 def doctor() -> None:
@@ -617,9 +412,15 @@ def doctor() -> None:
 
     Example: [bold]memaa doctor[/bold]
     """
-    from memaa_lib.doctor import examine
+    from memaa_lib._support.machine import examine
+    from memaa_lib.datasets.roots import data_root
+    from memaa_lib.paper import DATASETS
 
     rows, problems = examine()
+    for dataset in DATASETS:
+        text, problem = data_root(dataset)
+        rows.append((f"{dataset} data", text))
+        problems += [problem] if problem else []
     table = Table(show_header=False)
     for name, value in rows:
         table.add_row(name, value)

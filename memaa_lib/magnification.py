@@ -3,63 +3,39 @@
 A small movement changes each pixel a little. Magnification takes those changes apart into bands of
 different fineness (a Laplacian pyramid), keeps the ones of the wanted speed (a temporal filter),
 adds them back ``alpha`` times, and the movement looks ``1 + alpha`` times as large.
+:func:`magnify_literally` says so step by step; :func:`magnify` is the same, made fast.
 
 The paper states neither the temporal filter nor the pyramid's gains. What stands here follows the
 linear method of Wu et al. (SIGGRAPH 2012) with every open choice as a parameter; the temporal
 filter decides more than all others together, see :func:`surviving_magnification`.
 
 ``method="phase"`` shifts the phase of each band in place of adding to its brightness, see
-:mod:`memaa_lib.phase`; it is not the paper's.
+:mod:`memaa_lib.experiments.phase`; it is not the paper's.
 """
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import math
-import tempfile
+import pkgutil
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from memaa_lib._kernels import (
-    LINES,
-    add_amplified,
-    half_size,
-    line_length,
-    magnify_recursively,
-    pyramid_size,
-    recursion_step,
-)
-from memaa_lib.clips import (
-    IMAGE_SUFFIXES,
-    VIDEO_SUFFIXES,
-    check_fps,
-    check_frames,
-    check_steady,
-    iterate_video,
-    list_frames,
-    read_image,
-    video_fps,
-    video_length,
-    video_writer,
-    write_image,
-)
-from memaa_lib.phase import PhaseAmplifier
-from memaa_lib.storage import InputError, progress
+from memaa_lib._support.errors import InputError, check_count, check_number
+from memaa_lib._support.kernels import add_amplified, half_size, magnify_recursively
+from memaa_lib.clips import LUMA, check_fps, check_frames
 
 Method = Literal["linear", "phase"]
 METHODS: tuple[Method, ...] = ("linear", "phase")
+PHASE = "memaa_lib.experiments.phase:PhaseAmplifier"  # not the paper's, so loaded when asked for
 TemporalFilter = Literal["iir", "butterworth", "ideal", "onset"]
-TEMPORAL_FILTERS: tuple[TemporalFilter, ...] = ("iir", "butterworth", "ideal", "onset")
-LUMA = (0.299, 0.587, 0.114)  # the first row of the RGB to YIQ matrix
+TEMPORAL_FILTERS: tuple[TemporalFilter, ...] = get_args(TemporalFilter)
 SMALLEST_SIDE = 10  # px; below it the pyramid has no band between its finest and its coarsest
 LONGEST_MATRIX = 512  # frames; above it a T x T filter matrix costs more than the filter itself
 PIXELS_AT_ONCE = 4096  # long clips are filtered in columns of this many pixels
@@ -87,6 +63,61 @@ def pyramid_levels(height: int, width: int) -> int:
     while min(height, width) >= 5:
         height, width, levels = height // 2, width // 2, levels + 1
     return levels
+
+
+def laplacian_pyramid(image: NDArray[Any], levels: int) -> list[NDArray[np.float64]]:
+    """Take an image apart into bands, each an octave coarser than the one before.
+
+    Parameters
+    ----------
+    image
+        ``(H, W)`` or ``(H, W, 3)``.
+    levels
+        Number of bands, the low-pass residual included.
+
+    Returns
+    -------
+    list of ndarray
+        ``float64``, finest first, each half as high and wide as the one before. :func:`collapse`
+        adds them up to the image again.
+
+    Examples
+    --------
+    >>> [band.shape for band in laplacian_pyramid(np.zeros((64, 48)), levels=3)]
+    [(64, 48), (32, 24), (16, 12)]
+    """
+    image = image.astype(np.float64)
+    bands = []
+    for _ in range(levels - 1):
+        smaller = cv2.pyrDown(image)
+        bands.append(image - cv2.pyrUp(smaller, dstsize=image.shape[1::-1]))
+        image = smaller
+    return [*bands, image]
+
+
+def collapse(bands: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Add up the bands of a Laplacian pyramid.
+
+    Parameters
+    ----------
+    bands
+        Finest first, as from :func:`laplacian_pyramid`.
+
+    Returns
+    -------
+    ndarray
+        ``float64``, of the size of the finest band.
+
+    Examples
+    --------
+    >>> image = np.random.default_rng(0).uniform(0, 255, (40, 33, 3))
+    >>> bool(np.allclose(collapse(laplacian_pyramid(image, levels=3)), image))
+    True
+    """
+    image = bands[-1]
+    for band in bands[-2::-1]:
+        image = band + cv2.pyrUp(image, dstsize=band.shape[1::-1])
+    return image
 
 
 def band_gains(
@@ -198,7 +229,7 @@ def temporal_filter(
     >>> (matrix @ [5.0, 5.0, 6.0]).round(3)
     array([0.   , 0.   , 0.436])
     """
-    design = _Filter.design(kind, fps, band_hz, order, per_frame_r)
+    design = TemporalDesign.design(kind, fps, band_hz, order, per_frame_r)
     check_count("n_frames", n_frames)
     return design.apply(np.eye(n_frames))
 
@@ -265,6 +296,71 @@ def surviving_magnification(
     return 1 + alpha * float((matrix @ movement).mean()) / mean
 
 
+def magnify_literally(
+    frames: NDArray[np.uint8],
+    fps: float,
+    alpha: float,
+    *,
+    band_hz: tuple[float, float] = (0.5, 10.0),
+    temporal: TemporalFilter = "iir",
+    order: int = 1,
+    per_frame_r: tuple[float, float] | None = None,
+    cutoff_wavelength: float = 16.0,
+    chroma: float = 0.1,
+    exaggeration: float = 2.0,
+    clamp_gains: bool = True,
+) -> NDArray[np.uint8]:
+    """Magnify the small movements of a clip as Eqs. 2 to 5 say, step by step.
+
+    This is what the method is; :func:`magnify` is what to call. To try another method, change this.
+
+    Parameters
+    ----------
+    frames, fps, band_hz, temporal, order, per_frame_r
+        See :func:`magnify`.
+    cutoff_wavelength, chroma, exaggeration, clamp_gains
+        See :func:`magnify`.
+    alpha
+        Amplification, 0 or more.
+
+    Returns
+    -------
+    ndarray
+        ``uint8``, like ``frames``.
+
+    Examples
+    --------
+    >>> clip = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
+    >>> literal, fast = magnify_literally(clip, 100, 10), magnify(clip, 100, 10)
+    >>> int(np.abs(literal.astype(int) - fast).max()) <= 1
+    True
+    """
+    height, width = frames.shape[1:3]
+    gains = band_gains(
+        height,
+        width,
+        alpha,
+        cutoff_wavelength=cutoff_wavelength,
+        exaggeration=exaggeration,
+        clamp_gains=clamp_gains,
+    )
+    gamma = temporal_filter(
+        temporal, fps, len(frames), band_hz, order=order, per_frame_r=per_frame_r
+    )
+    # Eq. 2 holds where a movement is small against what moves: so in bands, from fine to coarse
+    pyramids = [laplacian_pyramid(frame, len(gains)) for frame in frames]
+    magnified_bands = []
+    for alpha_k, band in zip(gains, zip(*pyramids, strict=True), strict=True):
+        # Eqs. 3 and 4: B, what the temporal filter passes of each pixel's changes
+        B = np.tensordot(gamma, np.stack(band), axes=1)
+        magnified_bands.append(alpha_k * B)
+    # Eq. 5: alpha B is added to the clip, which moves on by alpha delta
+    change = np.stack([collapse(bands) for bands in zip(*magnified_bands, strict=True)])
+    if frames.ndim == 4:  # noise in colour shows: of that, less is added than of brightness
+        change = chroma * change + (1 - chroma) * (change @ LUMA)[..., None]
+    return np.clip(np.floor(frames + change + 0.5), 0, 255).astype(np.uint8)
+
+
 def magnify(
     frames: NDArray[np.uint8],
     fps: float,
@@ -325,8 +421,9 @@ def magnify(
 
     Notes
     -----
-    Both the pyramid and the temporal filter are linear and work along different axes, so they may
-    be exchanged. As the finest band has gain 0, only the frames at half size are filtered in time;
+    The bytes are those of :func:`magnify_literally` but for the rounding of ``float32``. Both the
+    pyramid and the temporal filter are linear and work along different axes, so they may be
+    exchanged. As the finest band has gain 0, only the frames at half size are filtered in time;
     bands are made from the result, once for all alphas. No frame is dropped.
 
     Examples
@@ -339,11 +436,11 @@ def magnify(
     (3, 5, 32, 32)
     """
     check_frames(frames)
-    design = _Filter.design(temporal, fps, band_hz, order, per_frame_r)
+    design = TemporalDesign.design(temporal, fps, band_hz, order, per_frame_r)
     alphas = as_alphas(alpha)
-    gains = _Gains(method, chroma, cutoff_wavelength, exaggeration, clamp_gains)
+    gains = Gains(method, chroma, cutoff_wavelength, exaggeration, clamp_gains)
     magnified = np.empty((len(alphas), *frames.shape), np.uint8)
-    if _warn_if_idle(frames.shape, design, alphas, gains):
+    if warn_if_idle(frames.shape, design, alphas, gains):
         magnified[:] = frames
     else:
         amplifier = gains.amplifier(frames.shape[1:], alphas)
@@ -354,183 +451,6 @@ def magnify(
             for t, band in enumerate(design.filtered(signal)):
                 amplifier.add(frames[t], band, magnified, t)
     return magnified[0] if np.ndim(alpha) == 0 else magnified
-
-
-def magnify_stream(
-    frames: Iterable[NDArray[np.uint8]],
-    fps: float,
-    alpha: float | Sequence[float],
-    *,
-    band_hz: tuple[float, float] = (0.5, 10.0),
-    temporal: TemporalFilter = "iir",
-    per_frame_r: tuple[float, float] | None = None,
-    cutoff_wavelength: float = 16.0,
-    chroma: float | None = None,
-    exaggeration: float = 2.0,
-    clamp_gains: bool = True,
-    method: Method = "linear",
-) -> Iterator[NDArray[np.uint8]]:
-    """Magnify frame by frame, in memory that does not grow with the length of the clip.
-
-    Parameters
-    ----------
-    frames
-        Any iterable of ``uint8`` frames of one size, RGB ``(H, W, 3)`` or gray ``(H, W)``.
-    fps, alpha, band_hz, per_frame_r, cutoff_wavelength, chroma, exaggeration, clamp_gains, method
-        As in :func:`magnify`.
-    temporal
-        As in :func:`magnify`, but not ``"ideal"``, which needs the whole clip. ``"butterworth"`` is
-        of order 1.
-
-    Yields
-    ------
-    ndarray
-        ``uint8``, the same bytes that :func:`magnify` gives: a frame, or ``(A, H, W[, 3])`` if
-        ``alpha`` is a sequence.
-
-    Raises
-    ------
-    InputError
-        As :func:`magnify`; or if the filter needs the whole clip or the frame size changes.
-
-    Examples
-    --------
-    >>> clip = np.random.default_rng(0).integers(0, 256, (4, 32, 32), dtype=np.uint8)
-    >>> streamed = list(magnify_stream(iter(clip), fps=100, alpha=10))
-    >>> bool((np.stack(streamed) == magnify(clip, fps=100, alpha=10)).all())
-    True
-    """
-    design = _Filter.design(temporal, fps, band_hz, 1, per_frame_r)
-    if not design.recursive:
-        raise InputError(f"temporal={temporal!r} needs the whole clip; use magnify, or 'iir'")
-    alphas = as_alphas(alpha)
-    gains = _Gains(method, chroma, cutoff_wavelength, exaggeration, clamp_gains)
-    remaining = iter(frames)
-    first = next(remaining, None)
-    if first is None:
-        raise InputError("no frames to magnify; expected at least one")
-    check_frames(first[None], "the first frame")
-    idle = _warn_if_idle((2, *first.shape), design, alphas, gains)
-    amplifier = None if idle else gains.amplifier(first.shape, alphas)
-    for t, frame in enumerate(itertools.chain([first], remaining)):
-        if frame.shape != first.shape or frame.dtype != np.uint8:
-            raise InputError(
-                f"frame {t}: {frame.dtype} {frame.shape}, expected uint8 {first.shape} as the first"
-                " one"
-            )
-        magnified = np.empty((len(alphas), 1, *first.shape), np.uint8)
-        if amplifier:
-            amplifier.run(frame[None], design, magnified)
-        else:
-            magnified[:] = frame
-        yield magnified[0, 0] if np.ndim(alpha) == 0 else magnified[:, 0]
-
-
-def magnify_file(
-    source: Path | str,
-    target: Path | str,
-    alpha: float | Sequence[float] = 10.0,
-    *,
-    fps: float | None = None,
-    **options: Any,
-) -> int:
-    """Magnify a video or a folder of frames into another one, in bounded memory, with a bar.
-
-    Parameters
-    ----------
-    source
-        A video file, or a folder of numbered images.
-    target
-        A video's name (``.mp4``), or that of a new or empty folder, which gets ``img1.png``,
-        ``img2.png`` and so on. See :func:`magnified_paths` for several alphas.
-    alpha
-        Amplification, 0 or more; a sequence writes one result for each different one.
-    fps
-        Frames per second. Needed for a folder; for a video it replaces what the file states.
-    **options
-        As in :func:`magnify`. The temporal filters ``"ideal"`` and ``"butterworth"`` of order 2 and
-        more need the whole clip in memory.
-
-    Returns
-    -------
-    int
-        Number of frames written for each alpha.
-
-    Raises
-    ------
-    InputError
-        As :func:`magnify`; or if the source cannot be read or the target holds files.
-
-    Notes
-    -----
-    Results appear whole or not at all: whoever stops it half-way finds nothing.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     for t in range(3):
-    ...         write_image(Path(folder, "in", f"{t}.png"), np.full((16, 16), 9, np.uint8))
-    ...     magnify_file(Path(folder, "in"), Path(folder, "out"), fps=100)
-    3
-    """
-    targets = magnified_paths(target, alpha)
-    rate, count, frames = _open_frames(Path(source), fps)
-    magnified = _magnified_frames(frames, rate, _distinct(alpha), options)
-    # parameters are checked with the first frame, before anything is written
-    first = next(magnified)
-    written = 0
-    with contextlib.ExitStack() as outputs, progress("magnify", count) as advance:
-        height, width = first.shape[1:3]
-        writers = [outputs.enter_context(_writer(one, height, width, rate)) for one in targets]
-        for frames_now in itertools.chain([first], magnified):
-            for write, frame in zip(writers, frames_now, strict=True):
-                write(frame)
-            written += 1
-            advance()
-    return written
-
-
-def magnified_paths(target: Path | str, alpha: float | Sequence[float]) -> list[Path]:
-    """Return where :func:`magnify_file` writes, one path for each alpha.
-
-    Parameters
-    ----------
-    target, alpha
-        As in :func:`magnify_file`.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The target itself for one number; for a sequence ``NAME-alpha5.mp4`` beside it, or folders
-        ``alpha5`` in it.
-
-    Raises
-    ------
-    InputError
-        If the target is a folder that holds files, or neither a folder's nor a video's name.
-
-    Examples
-    --------
-    >>> [path.name for path in magnified_paths("face.mp4", [5, 10])]
-    ['face-alpha5.mp4', 'face-alpha10.mp4']
-    """
-    target = Path(target)
-    is_video = target.suffix.lower() in VIDEO_SUFFIXES
-    if not is_video and (target.suffix or target.is_file()):
-        raise InputError(
-            f"{target}: expected a folder's name or a video's ({', '.join(VIDEO_SUFFIXES)})"
-        )
-    if target.is_dir() and any(target.iterdir()):
-        raise InputError(
-            f"{target}: the folder is not empty; name a new one, nothing is overwritten"
-        )
-    names = [f"alpha{one:g}" for one in _distinct(alpha)]
-    if np.ndim(alpha) == 0:
-        return [target]
-    if is_video:
-        return [target.with_name(f"{target.stem}-{name}{target.suffix}") for name in names]
-    return [target / name for name in names]
 
 
 def psnr(reference: NDArray[np.uint8], frames: NDArray[np.uint8]) -> float:
@@ -573,49 +493,6 @@ def psnr(reference: NDArray[np.uint8], frames: NDArray[np.uint8]) -> float:
     return 10 * math.log10(255**2 / error) if error else math.inf
 
 
-def check_number(
-    name: str,
-    value: float,
-    *,
-    at_least: float = -math.inf,
-    above: float = -math.inf,
-    at_most: float = math.inf,
-) -> None:
-    """Raise a clear error unless a parameter is a finite number in its range.
-
-    Parameters
-    ----------
-    name
-        What the message calls it.
-    value
-        What was given.
-    at_least, above, at_most
-        The range; ``above`` itself is outside.
-
-    Raises
-    ------
-    InputError
-        If it is not.
-
-    Examples
-    --------
-    >>> check_number("alpha", -1, at_least=0)
-    Traceback (most recent call last):
-        ...
-    memaa_lib.storage.InputError: alpha is -1, expected a finite number of at least 0
-    """
-    if (
-        isinstance(value, (int, float, np.number))
-        and math.isfinite(value)
-        and at_least <= value <= at_most
-        and value > above
-    ):
-        return
-    limits = [("of at least", at_least), ("above", above), ("up to", at_most)]
-    expected = " ".join(f"{words} {limit:g}" for words, limit in limits if math.isfinite(limit))
-    raise InputError(f"{name} is {value!r}, expected a finite number {expected}".rstrip())
-
-
 def as_alphas(alpha: float | Sequence[float]) -> list[float]:
     """Return the amplifications as a list.
 
@@ -646,119 +523,14 @@ def as_alphas(alpha: float | Sequence[float]) -> list[float]:
     return alphas
 
 
-def check_count(name: str, value: int) -> None:
-    """Raise a clear error unless a parameter is a whole number of at least 1.
-
-    Parameters
-    ----------
-    name
-        What the message calls it.
-    value
-        What was given.
-
-    Raises
-    ------
-    InputError
-        If it is not.
-
-    Examples
-    --------
-    >>> check_count("order", 1.5)
-    Traceback (most recent call last):
-        ...
-    memaa_lib.storage.InputError: order is 1.5, expected a whole number from 1 up
-    """
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-        raise InputError(f"{name} is {value!r}, expected a whole number from 1 up")
-
-
 def _as_rows(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """One row for each frame."""
     frames = np.atleast_2d(frames)
     return frames.reshape(len(frames), -1)
 
 
-def _open_frames(source: Path, fps: float | None) -> tuple[float, int, Iterator[NDArray[np.uint8]]]:
-    """Return the frame rate, about how many frames there are, and the frames one by one."""
-    if not source.exists():
-        raise InputError(
-            f"{source}: no such file or folder; give a folder of frames or a video file"
-        )
-    if source.is_dir():
-        if fps is None:
-            raise InputError(
-                f"{source}: a folder of frames states no frame rate; give it with --fps"
-            )
-        paths = list_frames(source)
-        return fps, len(paths), _coloured_alike(read_image(path) for path in paths)
-    if source.suffix.lower() in IMAGE_SUFFIXES:
-        raise InputError(f"{source}: one image is no clip; give the folder that holds the frames")
-    if fps is None:
-        check_steady(source)
-    rate = video_fps(source) if fps is None else fps
-    return rate, video_length(source), iterate_video(source)
-
-
-def _magnified_frames(
-    frames: Iterator[NDArray[np.uint8]],
-    fps: float,
-    alphas: list[float],
-    options: dict[str, Any],
-) -> Iterator[NDArray[np.uint8]]:
-    """Yield ``(A, H, W[, 3])``, one by one where the temporal filter allows it."""
-    order = options.get("order", 1)
-    if options.get("temporal", "iir") == "ideal" or order != 1:
-        yield from magnify(_whole_clip(frames), fps, alphas, **options).swapaxes(0, 1)
-    else:
-        streamed = {name: value for name, value in options.items() if name != "order"}
-        yield from magnify_stream(frames, fps, alphas, **streamed)
-
-
-def _distinct(alpha: float | Sequence[float]) -> list[float]:
-    """Amplifications, each once."""
-    return list(dict.fromkeys(as_alphas(alpha)))
-
-
-def _coloured_alike(frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
-    """Frames with three channels all along if the first has them: gray ones are coded as one."""
-    colour = False
-    for t, frame in enumerate(frames):
-        colour = frame.ndim == 3 if t == 0 else colour
-        yield np.repeat(frame[..., None], 3, axis=2) if colour and frame.ndim == 2 else frame
-
-
-def _whole_clip(frames: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """All frames in one array, or a clear error."""
-    stack = list(frames)
-    if not stack:
-        raise InputError("no frames to magnify; expected at least one")
-    for t, frame in enumerate(stack):
-        if frame.shape != stack[0].shape:
-            raise InputError(f"frame {t} has shape {frame.shape}, the first one {stack[0].shape}")
-    return np.stack(stack)
-
-
-@contextlib.contextmanager
-def _writer(
-    target: Path, height: int, width: int, fps: float
-) -> Iterator[Callable[[NDArray[np.uint8]], None]]:
-    """Write frames into a video or a folder that appears when all of them are there."""
-    if target.suffix.lower() in VIDEO_SUFFIXES:
-        with video_writer(target, height, width, fps) as write:
-            yield write
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as unfinished:
-        numbers = itertools.count(1)
-        whole = Path(unfinished, "frames")
-        yield lambda frame: write_image(whole / f"img{next(numbers)}.png", frame)
-        if target.is_dir():
-            target.rmdir()  # an empty one
-        whole.rename(target)
-
-
 @dataclass(frozen=True)
-class _Filter:
+class TemporalDesign:
     """A temporal filter; ``low_passes`` holds (b, a) of the fast and of the slow one."""
 
     kind: TemporalFilter
@@ -775,7 +547,7 @@ class _Filter:
         band_hz: tuple[float, float],
         order: int,
         per_frame_r: tuple[float, float] | None,
-    ) -> _Filter:
+    ) -> TemporalDesign:
         """Check the parameters and work out the coefficients."""
         if kind not in TEMPORAL_FILTERS:
             raise InputError(f"temporal is {kind!r}, expected one of {', '.join(TEMPORAL_FILTERS)}")
@@ -840,9 +612,13 @@ class _Filter:
             return np.asarray(scipy.fft.irfft(spectrum, n=len(signal), axis=0))
         if self.recursive:
             bands = np.empty_like(signal)
-            before, fast, slow = (signal[0].copy() for _ in range(3))
-            for now, band in zip(signal, bands, strict=True):
-                recursion_step(now, before, fast, slow, self.coefficients, band)
+            (f0, f1, f2), (s0, s1, s2) = self.coefficients
+            before = fast = slow = signal[0]
+            for t, now in enumerate(signal):
+                # two low-passes follow the signal, one fast and one slow; between them is the band
+                fast = f0 * now + f1 * before - f2 * fast
+                slow = s0 * now + s1 * before - s2 * slow
+                bands[t], before = fast - slow, now
             return bands
         fast, slow = (
             _steady_low_pass(self.order, hz, self.fps, signal) for hz in self.band_hz[::-1]
@@ -861,82 +637,66 @@ def _steady_low_pass(
     return np.asarray(scipy.signal.sosfilt(sections, signal, axis=0, zi=start)[0])
 
 
-class _Amplifier:
-    """The linear method: half-size frames, and what a filter has made of them added to frames."""
+class _LinearAmplifier:
+    """Half-size frames, and what a temporal filter has made of them added to frames."""
 
     def __init__(
-        self, shape: tuple[int, ...], all_gains: Sequence[NDArray[np.float64]], chroma: float
+        self, shape: tuple[int, ...], gains: NDArray[np.float64], mixing: NDArray[np.float32]
     ) -> None:
-        """Prepare for frames of ``shape`` ``(H, W)`` or ``(H, W, 3)``."""
-        self.channels = 3 if len(shape) == 3 else 1
-        self.half_shape = ((shape[0] + 1) // 2, (shape[1] + 1) // 2 * self.channels)
-        self.flat_shape = (shape[0], shape[1] * self.channels)
-        # the finest band, whose gain is 0, is not in the pyramid of the half-size frames
-        self.gains = np.stack(all_gains)[:, 1:].astype(np.float32)
-        self.mixing = _chroma_mixing(chroma) if self.channels == 3 else np.ones((1, 1), np.float32)
-        size, n_alphas = pyramid_size(shape[0], shape[1], self.channels), len(self.gains)
-        self.pyramid = np.zeros(size, np.float32)
-        self.rests = np.zeros((n_alphas, size), np.float32)
-        length = line_length(shape[1], self.channels)
-        self.lines = np.zeros((n_alphas, LINES, length), np.float32)
-        self.states = np.zeros((3, *self.half_shape), np.float32)
-        self.starts = True
+        """Prepare for frames of ``shape`` ``(H, W)`` or ``(H, W, 3)``; ``gains`` has a row an alpha."""
+        height, width, channels = *shape[:2], len(mixing)
+        self.shape = (height, width, channels)
+        self.half_shape = ((height + 1) // 2, (width + 1) // 2, channels)
+        self.gains, self.mixing = gains.astype(np.float32), mixing
+        # without the finest band, whose gain is 0, the pyramid begins with the half-size frames
+        self.levels = np.empty((gains.shape[1] - 1, *self.half_shape), np.float32)
+        self.states: NDArray[np.float32] | None = None
 
-    def run(self, frames: NDArray[np.uint8], design: _Filter, out: NDArray[np.uint8]) -> None:
+    def run(
+        self, frames: NDArray[np.uint8], design: TemporalDesign, out: NDArray[np.uint8]
+    ) -> None:
         """Write the next frames ``(T, ...)``, magnified, into ``out`` ``(A, T, ...)``."""
+        if self.states is None:  # as if the first frame had stood still for ever
+            self.states = np.stack([self.signal(frames[0]).reshape(self.half_shape)] * 3)
         magnify_recursively(
-            self._flat(frames),
+            np.ascontiguousarray(frames).reshape(-1, *self.shape),
             self.mixing,
             design.coefficients.astype(np.float32),
-            self.starts,
             self.states,
+            self.levels,
             self.gains,
-            self._flat(out),
-            self.pyramid,
-            self.rests,
-            self.lines,
+            out.reshape(*out.shape[:2], *self.shape),
         )
-        self.starts = False
 
     def signal(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the first level of the Gaussian pyramid, colours mixed, as a flat array."""
+        """Return the frame at half size, colours mixed, as a flat array."""
         half = np.empty(self.half_shape, np.float32)
-        half_size(self._flat(frame), self.mixing, half)
+        half_size(np.ascontiguousarray(frame).reshape(self.shape), self.mixing, half)
         return half.ravel()
 
     def add(
         self, frame: NDArray[np.uint8], band: NDArray[np.float32], out: NDArray[np.uint8], t: int
     ) -> None:
         """Write the magnified frame into ``out[:, t]``, for every alpha."""
-        self.pyramid[: band.size] = band
-        add_amplified(
-            self._flat(frame),
-            self.channels,
-            self.pyramid,
-            self.gains,
-            self._flat(out),
-            t,
-            self.rests,
-            self.lines,
-        )
-
-    def _flat(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Frames with the channels of a pixel side by side, ``(..., H, W * C)``."""
-        before = frames.ndim - (3 if self.channels == 3 else 2)
-        return np.ascontiguousarray(frames).reshape(*frames.shape[:before], *self.flat_shape)
+        self.levels[0] = band.reshape(self.half_shape)
+        frame = np.ascontiguousarray(frame).reshape(self.shape)
+        out = out.reshape(*out.shape[:2], *self.shape)
+        add_amplified(frame, self.levels, self.gains, out, t)
 
 
-def _chroma_mixing(chroma: float) -> NDArray[np.float32]:
+def _chroma_mixing(chroma: float, colour: bool) -> NDArray[np.float32]:
     """Return the matrix that attenuates the colour part of a change.
 
     Attenuating I and Q of YIQ by ``chroma`` and going back to RGB is ``chroma`` times the change
     plus ``1 - chroma`` times its luma on every channel.
     """
+    if not colour:
+        return np.ones((1, 1), np.float32)
     return (chroma * np.eye(3) + (1 - chroma) * np.array([LUMA])).astype(np.float32)
 
 
 @dataclass(frozen=True)
-class _Gains:
+class Gains:
     """How what has passed the temporal filter is put back into the frames."""
 
     method: Method
@@ -974,20 +734,19 @@ class _Gains:
             clamp_gains=self.clamp_gains,
         )
 
-    def amplifier(
-        self, shape: tuple[int, ...], alphas: Sequence[float]
-    ) -> _Amplifier | PhaseAmplifier:
+    def amplifier(self, shape: tuple[int, ...], alphas: Sequence[float]) -> Any:
         """Return what takes frames of ``shape`` to signals, and filtered signals to frames."""
+        colour = len(shape) == 3
+        mixing = _chroma_mixing(self.share_of_colour, colour)
         if self.method == "phase":
-            colour = len(shape) == 3
-            mixing = _chroma_mixing(self.share_of_colour) if colour else np.ones((1, 1), np.float32)
-            return PhaseAmplifier(shape, alphas, mixing, np.array(LUMA if colour else [1.0]))
-        all_gains = [self.of_bands(shape[0], shape[1], alpha) for alpha in alphas]
-        return _Amplifier(shape, all_gains, self.share_of_colour)
+            amplifier = pkgutil.resolve_name(PHASE)
+            return amplifier(shape, alphas, mixing, np.array(LUMA if colour else [1.0]))
+        gains = np.stack([self.of_bands(shape[0], shape[1], alpha) for alpha in alphas])
+        return _LinearAmplifier(shape, gains, mixing)
 
 
-def _warn_if_idle(
-    shape: tuple[int, ...], design: _Filter, alphas: Sequence[float], gains: _Gains
+def warn_if_idle(
+    shape: tuple[int, ...], design: TemporalDesign, alphas: Sequence[float], gains: Gains
 ) -> bool:
     """Warn, and return True, if nothing will be magnified though it was asked for."""
     n_frames, height, width = shape[:3]

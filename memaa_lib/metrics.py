@@ -21,8 +21,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from memaa_lib._support.cache import atomic_path
+from memaa_lib._support.errors import InputError
 from memaa_lib.paper import CLASSES
-from memaa_lib.storage import InputError, atomic_path
 
 COLUMNS: tuple[str, ...] = ("dataset", "subject", "clip", "label", "prediction")
 """Columns of a predictions table."""
@@ -640,7 +641,7 @@ def read_predictions(path: Path | str) -> pd.DataFrame:
     --------
     >>> read_predictions("nowhere.csv")
     Traceback (most recent call last):
-    memaa_lib.storage.InputError: nowhere.csv: no such file
+    memaa_lib.InputError: nowhere.csv: no such file
     """
     path = _existing(path)
     try:
@@ -731,7 +732,7 @@ def read_megc_log(path: Path | str) -> pd.DataFrame:
     --------
     >>> read_megc_log("nowhere.txt")
     Traceback (most recent call last):
-    memaa_lib.storage.InputError: nowhere.txt: no such file
+    memaa_lib.InputError: nowhere.txt: no such file
     """
     path = _existing(path)
     try:
@@ -780,7 +781,7 @@ def score_file(path: Path | str, *, resamples: int = 10_000, seed: int = 0) -> p
     --------
     >>> score_file("nowhere.csv")
     Traceback (most recent call last):
-    memaa_lib.storage.InputError: nowhere.csv: no such file
+    memaa_lib.InputError: nowhere.csv: no such file
     """
     read = read_predictions if Path(path).suffix.lower() == ".csv" else read_megc_log
     return scores(read(path), resamples=resamples, seed=seed)

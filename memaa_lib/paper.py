@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memaa_lib.storage import InputError
+from memaa_lib._support.errors import InputError
 
 CLASSES: tuple[str, str, str] = ("negative", "positive", "surprise")
 """The three classes; their places in this tuple are the codes 0, 1, 2 (Sec. 4.1, MEGC 2019)."""
@@ -150,11 +150,6 @@ CLASS_OF_EMOTION: Mapping[str, Mapping[str, str]] = MappingProxyType(
 :meta hide-value:
 """
 
-CLIPS_STATED: Mapping[str, int] = MappingProxyType(
-    {"smic": 164, "casme2": 255, "samm": 159, "composite": 442}
-)
-"""Clips in all as Sec. 4.1 counts them, all emotions."""
-
 CONFUSION: Mapping[str, tuple[tuple[int, int, int], ...]] = MappingProxyType(
     {
         "smic": ((65, 2, 3), (11, 37, 3), (17, 1, 25)),
@@ -163,156 +158,6 @@ CONFUSION: Mapping[str, tuple[tuple[int, int, int], ...]] = MappingProxyType(
     }
 )
 """Tables 4, 5, 6: rows are the true class, columns the predicted one, in the order of CLASSES."""
-
-
-@dataclass(frozen=True)
-class Anchor:
-    """An equation, figure or table of the paper, for numbering and cross references.
-
-    Parameters
-    ----------
-    number
-        As printed.
-    section
-        Where it stands.
-    caption
-        What it says, in our words.
-    """
-
-    number: int
-    section: str
-    caption: str
-
-
-EQUATIONS: tuple[Anchor, ...] = (
-    Anchor(1, "3.1", "intensity of a magnified moving pattern"),
-    Anchor(2, "3.1", "first-order Taylor expansion of the moving pattern"),
-    Anchor(3, "3.1", "band-passed signal when all of the motion lies in the pass-band"),
-    Anchor(4, "3.1", "band-passed signal when the filter attenuates some of the motion"),
-    Anchor(5, "3.1", "magnified intensity with frequency-dependent gains"),
-    Anchor(6, "3.2", "three-dimensional Fourier transform of a block over the sliding window"),
-    Anchor(7, "3.2", "high-pass mask in the frequency domain"),
-    Anchor(8, "3.2", "masked spectrum of a block"),
-    Anchor(9, "3.2", "texture intensity of a window, summed over 36 blocks"),
-    Anchor(10, "4.2", "true positives of a class, summed over the folds"),
-    Anchor(11, "4.2", "false positives of a class, summed over the folds"),
-    Anchor(12, "4.2", "false negatives of a class, summed over the folds"),
-    Anchor(13, "4.2", "F1 score of a class"),
-    Anchor(14, "4.2", "unweighted F1 score (UF1)"),
-    Anchor(15, "4.2", "unweighted average recall (UAR)"),
-)
-"""The numbered equations.
-
-:meta hide-value:
-"""
-
-FIGURES: tuple[Anchor, ...] = (
-    Anchor(1, "3", "the whole chain from clip to class"),
-    Anchor(2, "3.1", "a frame before and after motion magnification"),
-    Anchor(3, "3.1.1", "peak signal-to-noise ratio against the amplification factor"),
-    Anchor(4, "3.2", "texture intensity against the frame number"),
-    Anchor(5, "3.4", "frames of a clip and their emotion avatar image"),
-)
-"""The numbered figures.
-
-:meta hide-value:
-"""
-
-TABLES: tuple[Anchor, ...] = (
-    Anchor(1, "3.5", "training parameters of the network"),
-    Anchor(2, "3.5", "clips per class and data set"),
-    Anchor(3, "4.2", "scores beside those of other systems"),
-    Anchor(4, "4.2", "confusion matrix of SMIC"),
-    Anchor(5, "4.2", "confusion matrix of CASME II"),
-    Anchor(6, "4.2", "confusion matrix of SAMM"),
-    Anchor(7, "4.3.1", "scores when training on one data set and testing on another"),
-)
-"""The numbered tables.
-
-:meta hide-value:
-"""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """Something the paper asserts, in our words, to be judged on the audit page.
-
-    Parameters
-    ----------
-    key
-        Short name, stable: pages refer to it.
-    section
-        Where the paper says it.
-    statement
-        The assertion.
-    """
-
-    key: str
-    section: str
-    statement: str
-
-
-CLAIMS: tuple[Claim, ...] = (
-    Claim("magnification-reveals", "3.1", "Magnification makes subtle expressions visible."),
-    Claim(
-        "noise-grows-with-alpha",
-        "3.1",
-        "Distortion and noise grow with the amplification factor, so 10 is a good choice.",
-    ),
-    Claim("psnr-falls", "3.1.1", "The PSNR of the clips falls rapidly as alpha grows (Fig. 3)."),
-    Claim(
-        "removal-keeps-expression",
-        "3.2",
-        "Frames of low texture intensity can go: the expression is in those that stay.",
-    ),
-    Claim(
-        "fixed-threshold",
-        "3.2",
-        "Mean and standard deviation of the intensities give a probability to cut at 0.5.",
-    ),
-    Claim("alignment-first-frame", "3.3", "68 landmarks register every frame to the first one."),
-    Claim(
-        "avatar-shows-motion",
-        "3.4",
-        "Averaging registered frames keeps facial motion, visible as blur (Fig. 5).",
-    ),
-    Claim("avatar-reduces-noise", "3.4", "The average lowers noise variance by the frame count."),
-    Claim(
-        "batch-norm-before-convolution",
-        "3.5",
-        "The residual network normalises before each convolution and rectifies after it.",
-    ),
-    Claim("table-1-suffices", "3.5", "The listed hyper-parameters train the network."),
-    Claim(
-        "augmentation-balances",
-        "2.1",
-        "Magnifying the training clips by 5, 10 and 15 reduces the imbalance of the classes.",
-    ),
-    Claim(
-        "augmentation-helps",
-        "4.3",
-        "Training on several amplification factors raises the scores.",
-    ),
-    Claim("class-counts", "4.1", "Table 2 follows from the emotion counts of the three sets."),
-    Claim("tables-4-6-give-table-3", "4.3", "The confusion matrices give the scores of Table 3."),
-    Claim("combined-is-pooled", "4.3", "The combined scores are those of the pooled 442 clips."),
-    Claim(
-        "beats-state-of-the-art",
-        "4.3",
-        "The method is far ahead of the earlier systems on UF1 and UAR.",
-    ),
-    Claim("baselines-comparable", "4.3", "The rows of Table 3 were scored in the same way."),
-    Claim(
-        "generalises",
-        "4.3.1",
-        "Trained on one data set, the method also classifies the clips of another (Table 7).",
-    ),
-    Claim("cross-dataset-loso", "4.3.1", "Table 7 was obtained by leaving subjects out."),
-)
-"""What the paper asserts and this companion examines.
-
-:meta hide-value:
-"""
 
 
 def confusion(dataset: str) -> NDArray[np.int64]:
@@ -360,7 +205,7 @@ def table(number: int) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Rows and columns as in the paper, errors included; a dash is NaN. Tables 3 and 7 have two
-        column levels, data set and score. ``attrs`` holds ``number``, ``section`` and ``caption``.
+        column levels, data set and score.
 
     Raises
     ------
@@ -376,10 +221,7 @@ def table(number: int) -> pd.DataFrame:
     """
     if number not in _TABLES:
         raise InputError(f"the paper has no Table {number!r}: choose a number from 1 to 7")
-    frame = _TABLES[number].copy()
-    anchor = TABLES[number - 1]
-    frame.attrs = {"number": number, "section": anchor.section, "caption": anchor.caption}
-    return frame
+    return _TABLES[number].copy()
 
 
 def _score_table(rows: Mapping[str, tuple[float, ...]], groups: tuple[str, ...]) -> pd.DataFrame:

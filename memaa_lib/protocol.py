@@ -10,12 +10,12 @@ folds whose file is missing. Results do not depend on the number of processes or
 
 from __future__ import annotations
 
-import contextlib
 import json
-import math
+import pkgutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,28 +23,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memaa_lib import metrics, network, pretraining
+from memaa_lib import metrics, profiles
+from memaa_lib._support.cache import VERSION, atomic_path, cache_root, fingerprint, kept_arrays
+from memaa_lib._support.errors import InputError
+from memaa_lib._support.running import progress, run_tasks
+from memaa_lib._support.weights import StateDict, read_weights, weights_digest, weights_file_digest
 from memaa_lib.avatar import AvatarSettings
-from memaa_lib.baselines import SYSTEM_PROFILES, make_features, system_named
-from memaa_lib.baselines.faces import ApexRule
-from memaa_lib.network import TrainingProfile
 from memaa_lib.paper import CLASSES
-from memaa_lib.storage import (
-    InputError,
-    atomic_path,
-    cache_root,
-    fingerprint,
-    in_parallel,
-    progress,
-    read_arrays,
-)
+from memaa_lib.profiles import IMAGENET_FILE, TrainingProfile
 
 LEAKS: tuple[str, ...] = ("early-stopping",)
 """Errors of evaluation that can be switched on, to show what they are worth."""
 
-METHOD_VERSION = 1  # raise it when a compared system decides otherwise on the same features
+SYSTEMS = "memaa_lib.baselines"  # the wing of the compared systems, loaded when one is asked for
 
-INDEX_COLUMNS: tuple[str, ...] = ("dataset", "subject", "clip", "label")
+REQUIRED_COLUMNS: tuple[str, ...] = ("dataset", "subject", "clip", "label")
 """Columns of an index that the protocol uses."""
 
 
@@ -86,10 +79,10 @@ def subject_keys(index: pd.DataFrame) -> NDArray[np.str_]:
     Examples
     --------
     >>> rows = [("smic", "1", "a", "negative"), ("samm", "1", "b", "surprise")]
-    >>> subject_keys(pd.DataFrame(rows, columns=INDEX_COLUMNS)).tolist()
+    >>> subject_keys(pd.DataFrame(rows, columns=REQUIRED_COLUMNS)).tolist()
     ['smic/1', 'samm/1']
     """
-    missing = [name for name in INDEX_COLUMNS if name not in index]
+    missing = [name for name in REQUIRED_COLUMNS if name not in index]
     if missing:
         raise InputError(f"index: column {', '.join(missing)} missing, see load_index")
     if index.empty:
@@ -120,7 +113,7 @@ def leave_one_subject_out(index: pd.DataFrame) -> list[Fold]:
     --------
     >>> rows = [("smic", "s01", "a", 0), ("smic", "s02", "b", 1), ("smic", "s01", "c", 2)]
     >>> [fold.test.tolist() for fold in leave_one_subject_out(pd.DataFrame(rows,
-    ...     columns=INDEX_COLUMNS))]
+    ...     columns=REQUIRED_COLUMNS))]
     [[0, 2], [1]]
     """
     keys = subject_keys(index)
@@ -156,7 +149,7 @@ def grouped_k_fold(index: pd.DataFrame, k: int = 5, seed: int = 0) -> list[Fold]
     Examples
     --------
     >>> rows = [("smic", f"s{i}", f"c{i}", i % 3) for i in range(9)]
-    >>> folds = grouped_k_fold(pd.DataFrame(rows, columns=INDEX_COLUMNS), k=3)
+    >>> folds = grouped_k_fold(pd.DataFrame(rows, columns=REQUIRED_COLUMNS), k=3)
     >>> [len(fold.test) for fold in folds]
     [3, 3, 3]
     """
@@ -220,7 +213,7 @@ def cross_dataset(index: pd.DataFrame, train: str, test: str) -> list[Fold]:
     Examples
     --------
     >>> rows = [("smic", "s01", "a", 0), ("samm", "006", "b", 1)]
-    >>> cross_dataset(pd.DataFrame(rows, columns=INDEX_COLUMNS), "smic", "samm")[0].test.tolist()
+    >>> cross_dataset(pd.DataFrame(rows, columns=REQUIRED_COLUMNS), "smic", "samm")[0].test.tolist()
     [1]
     """
     subject_keys(index)
@@ -304,7 +297,7 @@ def make_folds(
     Examples
     --------
     >>> rows = [("smic", "s01", "a", 0), ("samm", "006", "b", 1), ("casme2", "sub01", "c", 2)]
-    >>> index = pd.DataFrame(rows, columns=INDEX_COLUMNS)
+    >>> index = pd.DataFrame(rows, columns=REQUIRED_COLUMNS)
     >>> [fold.name for fold in make_folds(index, "cross", train="smic")]
     ['smic to casme2', 'smic to samm']
     """
@@ -319,6 +312,95 @@ def make_folds(
 
 
 # ---------------------------------------------------------------------------------- one fold
+
+
+PRETRAINED = "memaa_lib.experiments.pretraining:pretrained_weights"  # not the paper's
+
+
+@dataclass(frozen=True, eq=False)
+class StartingWeights:
+    """Weights that a run starts from, and where they come from.
+
+    Parameters
+    ----------
+    name
+        What they are, for results and pages.
+    digest
+        Changes with them.
+    read
+        Returns weights and buffers; see ``state``.
+    """
+
+    name: str
+    digest: str
+    read: Callable[[], StateDict]
+
+    @cached_property
+    def state(self) -> StateDict:
+        """Weights and buffers, read when they are first asked for: kept folds need none."""
+        return self.read()
+
+
+def starting_weights(
+    profile: TrainingProfile,
+    *,
+    seed: int = 0,
+    weights: Path | str | None = None,
+    n_jobs: int = 2,
+) -> StartingWeights:
+    """Return the weights a profile starts from.
+
+    Parameters
+    ----------
+    profile
+        Its ``initialisation`` decides.
+    seed
+        Seed of what is random in them.
+    weights
+        File to take instead of downloading or training.
+    n_jobs
+        Processes that render the pre-training clips.
+
+    Returns
+    -------
+    StartingWeights
+
+    Raises
+    ------
+    InputError
+        If the file does not fit, or weights are given for a start from scratch.
+    """
+    if profile.initialisation == "scratch":
+        if weights is not None:
+            raise InputError(
+                f"profile {profile.name!r} starts from scratch: leave the weights file out, or "
+                "choose initialisation='imagenet' or 'pretrained'"
+            )
+        from memaa_lib.network import scratch_weights
+
+        return _in_memory("scratch", scratch_weights(seed))
+    if profile.initialisation == "imagenet":
+        from memaa_lib.network import imagenet_weights
+
+        start = _in_memory(f"imagenet ({IMAGENET_FILE})", imagenet_weights(weights, seed))
+    else:
+        path = Path(weights or pkgutil.resolve_name(PRETRAINED)(n_jobs=n_jobs))
+        start = StartingWeights(
+            f"pretrained ({path.name})", weights_file_digest(path), lambda: read_weights(path)
+        )
+    if weights is not None:  # ours fit, and to build a network in order to see it takes seconds
+        from memaa_lib.network import scratch_weights
+
+        expected = {key: value.shape for key, value in scratch_weights().items()}
+        if {key: value.shape for key, value in start.state.items()} != expected:
+            raise InputError(
+                f"{start.name}: not the weights of a ResNet-34 with {len(CLASSES)} outputs"
+            )
+    return start
+
+
+def _in_memory(name: str, state: StateDict) -> StartingWeights:
+    return StartingWeights(name, weights_digest(state), lambda: state)
 
 
 @dataclass(frozen=True, eq=False)
@@ -395,6 +477,10 @@ class MethodTask:
     fingerprint: str
 
 
+def _systems() -> Any:
+    return pkgutil.resolve_name(SYSTEMS)
+
+
 AnyTask = TypeVar("AnyTask", FoldTask, MethodTask)
 
 
@@ -414,7 +500,7 @@ def run_method_fold(features: NDArray[np.floating], task: MethodTask) -> dict[st
         As :func:`run_fold`.
     """
     began = time.perf_counter()
-    classifier = system_named(task.method).classifier(task.profile, task.seed)
+    classifier = _systems().system_named(task.method).classifier(task.profile, task.seed)
     classifier.fit(features[task.fold.train], task.train_labels)
     predictions = classifier.predict(features[task.fold.test])
     return {
@@ -450,6 +536,8 @@ def run_fold(
         ``seconds`` and what the fold was.
     """
     import torch
+
+    from memaa_lib import network
 
     began = time.perf_counter()
     weights = {name: torch.from_numpy(np.array(values)) for name, values in start.items()}
@@ -499,6 +587,8 @@ class _BestEpoch:
         self.predictions: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
     def __call__(self, epoch: int, part: Any) -> None:
+        from memaa_lib import network
+
         outputs = network.predict(self.inputs, self.task.profile, part, device=self.task.device)
         predictions = outputs.argmax(axis=1)
         accuracy = float(np.mean(predictions == self.task.leaked_labels))
@@ -627,7 +717,7 @@ def evaluate(
     InputError
         If the inputs do not fit together.
     """
-    settings = network.profile_named(profile)
+    settings = profiles.profile_named(profile)
     tasks, start = plan_tasks(
         avatars, alphas, index, folds, settings,
         seed=seed, weights=weights, device=device, leak=leak, n_jobs=n_jobs, time_limit=time_limit,
@@ -637,8 +727,11 @@ def evaluate(
     def run(missing: Sequence[FoldTask]) -> Iterator[dict[str, Any]]:
         inputs = _kept_inputs(avatars, settings, start)
         arrays = {name: value.numpy() for name, value in start.state.items()}
-        where = _run_on_cluster if cluster else _run_here
-        return where(inputs, arrays, missing, n_jobs, _deadline(time_limit), cluster)
+        gpu = device != "cpu"
+        return run_tasks(
+            run_fold, (inputs, arrays), missing, n_jobs,
+            cluster=cluster, time_limit=time_limit, gpu=gpu,
+        )  # fmt: skip
 
     done = _run_missing(tasks, folder, "training folds", run)
     return _collect(index, tasks, done, settings, seed, start.name, leak, folder)
@@ -683,9 +776,11 @@ def evaluate_method(
         If the inputs do not fit together.
     """
     check_folds(index, folds)
-    system_named(method)
-    if profile not in SYSTEM_PROFILES:
-        raise InputError(f"unknown profile {profile!r}: choose one of {', '.join(SYSTEM_PROFILES)}")
+    _systems().system_named(method)
+    if profile not in _systems().SYSTEM_PROFILES:
+        raise InputError(
+            f"unknown profile {profile!r}: choose one of {', '.join(_systems().SYSTEM_PROFILES)}"
+        )
     if features.ndim != 2 or len(features) != len(index):
         raise InputError(f"features of {features.shape}; expected one row for {len(index)} clips")
     labels = metrics.class_codes(index["label"].to_numpy(), "index, column label")
@@ -693,9 +788,7 @@ def evaluate_method(
     folder = cache_root() / "folds" if out is None else Path(out)
 
     def run(missing: Sequence[MethodTask]) -> Iterator[dict[str, Any]]:
-        deadline = _deadline(time_limit)
-        calls = ((features, task) for task in missing if time.monotonic() < deadline)
-        return in_parallel(run_method_fold, calls, min(n_jobs, len(missing)), ordered=False)
+        return run_tasks(run_method_fold, (features,), missing, n_jobs, time_limit=time_limit)
 
     done = _run_missing(tasks, folder, f"folds of {method}", run)
     named = MethodProfile(f"{method}, {profile}")
@@ -717,7 +810,7 @@ def _method_tasks(
         fold_seed = int(fingerprint(seed, fold.name)[:8], 16)
         train_part = [(digests[i], int(labels[i])) for i in fold.train]
         test_part = [digests[i] for i in fold.test]
-        key = fingerprint(METHOD_VERSION, method, profile, fold_seed, train_part, test_part)
+        key = fingerprint(VERSION, method, profile, fold_seed, train_part, test_part)
         tasks.append(MethodTask(fold, method, profile, labels[fold.train], fold_seed, key))
     return tasks
 
@@ -735,7 +828,7 @@ def plan_tasks(
     leak: str | None = None,
     n_jobs: int = 2,
     time_limit: float | None = None,
-) -> tuple[list[FoldTask], pretraining.StartingWeights]:
+) -> tuple[list[FoldTask], StartingWeights]:
     """Write out what :func:`evaluate` would run, without running it.
 
     Parameters
@@ -754,10 +847,10 @@ def plan_tasks(
     InputError
         If the inputs do not fit together.
     """
-    settings = network.profile_named(profile)
+    settings = profiles.profile_named(profile)
     labels = _check_inputs(avatars, alphas, index, folds, leak, n_jobs, time_limit)
     train_columns, test_column = _alpha_columns(alphas, settings)
-    start = pretraining.starting_weights(settings, seed=seed, weights=weights, n_jobs=n_jobs)
+    start = starting_weights(settings, seed=seed, weights=weights, n_jobs=n_jobs)
     tasks = _make_tasks(
         avatars, index, labels, folds, settings, start, train_columns, test_column,
         seed=seed, device=device, leak=leak,
@@ -814,7 +907,7 @@ def _make_tasks(
     labels: NDArray[np.int64],
     folds: Sequence[Fold],
     profile: TrainingProfile,
-    start: pretraining.StartingWeights,
+    start: StartingWeights,
     train_columns: tuple[int, ...],
     test_column: int,
     *,
@@ -824,7 +917,7 @@ def _make_tasks(
 ) -> list[FoldTask]:
     """Write out each fold with its seed and fingerprint."""
     digests = [fingerprint(clip) for clip in avatars]
-    common = (network.CODE_VERSION, asdict(profile), start.digest, device, leak)
+    common = (VERSION, asdict(profile), start.digest, device, leak)
     tasks = []
     for fold in folds:
         fold_seed = int(fingerprint(seed, fold.name)[:8], 16)
@@ -849,26 +942,22 @@ def _make_tasks(
 
 
 def _kept_inputs(
-    avatars: NDArray[np.uint8], settings: TrainingProfile, start: pretraining.StartingWeights
+    avatars: NDArray[np.uint8], settings: TrainingProfile, start: StartingWeights
 ) -> NDArray[Any]:
     """Return what the trained part takes; the layers below it are run once for all runs."""
     if settings.trainable == "all":
+        from memaa_lib import network
+
         return network.network_inputs(avatars, settings, start.state)
     view = (settings.image_size, settings.view, settings.trainable, settings.precision)
-    key = fingerprint(network.CODE_VERSION, avatars, view, start.digest)
-    path = cache_root() / "inputs" / f"{key}.npz"
-    kept = read_arrays(path, ("inputs",))
-    if kept is not None:
-        return kept["inputs"]
-    inputs = network.network_inputs(avatars, settings, start.state)
-    with atomic_path(path) as temporary:
-        np.savez(temporary, inputs=inputs)
-    return inputs
+    key = fingerprint(VERSION, avatars, view, start.digest)
 
+    def make() -> tuple[NDArray[Any]]:
+        from memaa_lib import network
 
-def _deadline(time_limit: float | None) -> float:
-    """Return the monotonic time from which on no new fold is begun."""
-    return math.inf if time_limit is None else time.monotonic() + time_limit
+        return (network.network_inputs(avatars, settings, start.state),)
+
+    return kept_arrays(f"inputs/{key}.npz", make)[0]
 
 
 def _run_missing(
@@ -878,6 +967,7 @@ def _run_missing(
     run: Callable[[Sequence[AnyTask]], Iterator[dict[str, Any]]],
 ) -> dict[str, dict[str, Any]]:
     """Read the kept results, run the folds that have none, and keep each result as it comes."""
+    # Not cache.kept: results lie in a folder that the user may name, and each is kept when it comes.
     done = {task.fold.name: found for task in tasks if (found := _read_result(folder, task))}
     missing = [task for task in tasks if task.fold.name not in done]
     if missing:
@@ -888,72 +978,6 @@ def _run_missing(
                 _write_result(folder, result)
                 advance()
     return done
-
-
-def _run_here(
-    inputs: NDArray[Any],
-    start: Mapping[str, NDArray[Any]],
-    tasks: Sequence[FoldTask],
-    n_jobs: int,
-    deadline: float,
-    cluster: str | None,
-) -> Iterator[dict[str, Any]]:
-    """Run folds in this process or in several, handing each result over as it comes."""
-    in_time = (task for task in tasks if time.monotonic() < deadline)
-    if tasks[0].device != "cpu":
-        n_jobs = 1
-    calls = ((inputs, start, task) for task in in_time)
-    yield from in_parallel(run_fold, calls, min(n_jobs, len(tasks)), ordered=False)
-
-
-def _run_on_cluster(
-    inputs: NDArray[Any],
-    start: Mapping[str, NDArray[Any]],
-    tasks: Sequence[FoldTask],
-    n_jobs: int,
-    deadline: float,
-    cluster: str | None,
-) -> Iterator[dict[str, Any]]:
-    """Run folds on the workers of a Dask scheduler; a fold whose worker dies runs elsewhere."""
-    from distributed import as_completed
-
-    with _dask_client(str(cluster), n_jobs) as client:
-        shared = client.scatter([inputs, dict(start)], broadcast=True, hash=False)
-        resources = {"GPU": 1} if tasks[0].device != "cpu" else {}
-        futures = [
-            client.submit(run_fold, *shared, task, resources=resources, retries=3, pure=False)
-            for task in tasks
-        ]
-        for future, result in as_completed(futures, with_results=True):
-            yield result
-            futures.remove(future)
-            if time.monotonic() >= deadline:
-                client.cancel(futures)
-                return
-
-
-@contextlib.contextmanager
-def _dask_client(cluster: str, n_jobs: int) -> Iterator[Any]:
-    """Connect to a scheduler, or start one whose workers SLURM runs."""
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise InputError("--cluster needs Dask: pip install 'memaa-companion[cluster]'") from error
-    if cluster == "slurm":
-        from dask_jobqueue import SLURMCluster
-
-        with SLURMCluster() as jobs, Client(jobs) as client:
-            jobs.scale(jobs=n_jobs)
-            yield client
-        return
-    if "://" not in cluster:
-        raise InputError(f"cluster {cluster!r}: give 'tcp://host:port' of a scheduler, or 'slurm'")
-    try:
-        client = Client(cluster, timeout="10s")
-    except OSError as error:
-        raise InputError(f"cluster {cluster}: no Dask scheduler answers there") from error
-    with client:
-        yield client
 
 
 def _result_path(folder: Path, name: str, key: str) -> Path:
@@ -1002,7 +1026,7 @@ def _collect(
     for task in tasks:
         if (result := done.get(task.fold.name)) is None:
             continue
-        part = index.iloc[task.fold.test][list(INDEX_COLUMNS)].copy()
+        part = index.iloc[task.fold.test][list(REQUIRED_COLUMNS)].copy()
         part["prediction"] = np.array(CLASSES, dtype=object)[result["predictions"]]
         part["fold"] = task.fold.name
         part["_position"] = task.fold.test
@@ -1070,7 +1094,7 @@ def train(
     from memaa_lib.avatar import make_avatars
     from memaa_lib.datasets import load_index
 
-    settings = network.profile_named(profile)
+    settings = profiles.profile_named(profile)
     whole = "composite" if protocol in ("composite", "cross") else dataset
     index = load_index(whole, root=root)
     folds = make_folds(index, protocol, train=dataset, k=k, seed=seed)
@@ -1089,7 +1113,7 @@ def train_method(
     k: int = 5,
     seed: int = 0,
     n_jobs: int = 2,
-    apex_rule: ApexRule = "middle",
+    apex_rule: str = "middle",
     **options: Any,
 ) -> Results:
     """Load a data set, make the features of a compared system, and train and test every fold.
@@ -1117,10 +1141,10 @@ def train_method(
     """
     from memaa_lib.datasets import load_index
 
-    system_named(method)
+    _systems().system_named(method)
     index = load_index("composite" if protocol in ("composite", "cross") else dataset, root=root)
     folds = make_folds(index, protocol, train=dataset, k=k, seed=seed)
-    features = make_features(index, [method], apex_rule=apex_rule, n_jobs=n_jobs)[method]
+    features = _systems().make_features(index, [method], apex_rule=apex_rule, n_jobs=n_jobs)[method]
     return evaluate_method(
         features, index, folds, method, profile, seed=seed, n_jobs=n_jobs, **options
     )

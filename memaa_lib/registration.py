@@ -26,9 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from memaa_lib._support.errors import InputError, check_number
 from memaa_lib.clips import Clip, check_frames
-from memaa_lib.magnification import check_number
-from memaa_lib.storage import InputError
 
 Box = tuple[int, int, int, int]
 Points = Literal["all", "stable", "openface"] | Sequence[int]
@@ -44,6 +43,10 @@ POINTS: dict[str, tuple[int, ...]] = {
 EYE_ROW = 0.385
 EYES_TO_CHIN = 0.56
 WIDTH_TO_HEIGHT = 280 / 340
+FACE_SIZE = (
+    170,
+    140,
+)  # rows and columns, px, to which faces are brought to be scored: half of that
 # Where dlib's detector would put its square box in such a crop: top edge and side, parts of its
 # height
 BOX_TOP = 0.24
@@ -137,12 +140,6 @@ def find_landmarks(
     The face is searched once for the clip. Its box stays where it is, as a fresh one for every
     frame adds the detector's jitter; it follows the landmarks only when they leave it by a tenth
     of its width.
-
-    Examples
-    --------
-    >>> from skimage.data import astronaut
-    >>> find_landmarks(astronaut()[None, :256, 64:320]).shape  # doctest: +SKIP
-    (1, 68, 2)
     """
     check_frames(frames, name)
     start = box if box is not None else find_face(frames, whole_image=whole_image, name=name)
@@ -329,11 +326,6 @@ def crop_window(
     -------
     tuple of int
         Left, top, right, bottom inside the frame.
-
-    Raises
-    ------
-    InputError
-        As :func:`face_box`.
 
     Examples
     --------

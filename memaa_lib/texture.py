@@ -3,7 +3,8 @@
 Each frame becomes a map of local binary patterns. The map is cut into 36 blocks, each block with
 its neighbours in time is taken to the frequency domain (Eq. 6), the low frequencies are masked out
 (Eqs. 7 and 8), and the magnitudes that remain add up to one number for the frame, A_i (Eq. 9).
-Frames whose A_i is above the clip's mean are kept.
+Frames whose A_i is above the clip's mean are kept. :func:`texture_intensity_literally` says so step
+by step; :func:`texture_intensity` is the same, made fast.
 
 The reading of what the paper leaves open follows the program of the work it builds on (Li, Huang
 and Zhao, ICIP 2018): 3 x 3 patterns with the 256 codes as intensities, blocks of floor((rows - 1)
@@ -19,10 +20,9 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from memaa_lib._kernels import binary_patterns, sliding_magnitudes
+from memaa_lib._support.errors import InputError, check_count, check_number
+from memaa_lib._support.kernels import binary_patterns, sliding_magnitudes
 from memaa_lib.clips import check_frames, to_gray
-from memaa_lib.magnification import check_count, check_number
-from memaa_lib.storage import InputError
 
 Padding = Literal["replicate", "reflect"]
 PRECISION = 1e-6  # relative; differences between frames below it are rounding, not texture
@@ -59,6 +59,58 @@ def lbp_map(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     codes = np.empty((len(gray), height - 2, width - 2), np.uint8)
     binary_patterns(np.ascontiguousarray(gray), codes)
     return codes
+
+
+def texture_intensity_literally(
+    frames: NDArray[np.uint8],
+    *,
+    window: int = 61,
+    blocks: int = 6,
+    cutoff: float = 30.0,
+    padding: Padding = "replicate",
+) -> NDArray[np.float64]:
+    """Return A_i of Eq. 9 for every frame as Eqs. 6 to 9 say, step by step.
+
+    This is what the score is; :func:`texture_intensity` is what to call, about 200 times as fast.
+
+    Parameters
+    ----------
+    frames, window, blocks, cutoff, padding
+        See :func:`texture_intensity`.
+
+    Returns
+    -------
+    ndarray
+        ``float64`` ``(T,)``.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).integers(0, 256, (5, 64, 64), dtype=np.uint8)
+    >>> literal = texture_intensity_literally(noise, window=5, cutoff=3)
+    >>> bool(np.allclose(literal, texture_intensity(noise, window=5, cutoff=3), rtol=1e-6))
+    True
+    """
+    gray = to_gray(frames)
+    n_frames, height, width = gray.shape
+    # the texture map: bit k is set where neighbour k is at least as bright as the pixel
+    codes = np.zeros((n_frames, height - 2, width - 2))
+    neighbours = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1), (2, 2)]
+    for k, (y, x) in enumerate(neighbours):
+        codes += 2**k * (gray[:, y:, x:][:, : height - 2, : width - 2] >= gray[:, 1:-1, 1:-1])
+    rows, columns = (height - 3) // blocks, (width - 3) // blocks
+    # Eq. 7: H is 1 where a frequency lies at least D_0 bins from zero, along time, rows, columns
+    time, row, column = (np.fft.fftfreq(n, 1 / n) for n in (window, rows, columns))
+    H = np.sqrt(time[:, None, None] ** 2 + row[:, None] ** 2 + column**2) >= cutoff
+    clip = codes[_padded_order(n_frames, window, padding)]
+    intensity = np.zeros(n_frames)
+    for i in range(n_frames):
+        for top in range(0, blocks * rows, rows):
+            for left in range(0, blocks * columns, columns):
+                block = clip[i : i + window, top : top + rows, left : left + columns]
+                F = np.fft.fftn(block)  # Eq. 6
+                G = F * H  # Eq. 8
+                intensity[i] += np.abs(G).sum()  # Eq. 9
+    return intensity
 
 
 def texture_intensity(
@@ -100,8 +152,8 @@ def texture_intensity(
     Notes
     -----
     The spatial part of the transform is worked out once for each frame, and the temporal one slides
-    from window to window. The result differs from the three-dimensional FFT of every block and
-    window by less than 1e-6.
+    from window to window. The result differs from that of :func:`texture_intensity_literally` by
+    less than 1e-6 of it.
 
     Examples
     --------

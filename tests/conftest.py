@@ -1,8 +1,9 @@
-"""What all tests share: one thread a process, a cache of their own, small clips."""
+"""What all tests share: one thread a process, a cache of their own, small clips, a tiny network."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -11,13 +12,27 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
 from memaa_lib.clips import Clip
+from memaa_lib.paper import CLASSES
+from memaa_lib.profiles import TrainingProfile
 
 cv2.setNumThreads(1)
 ROOT = Path(__file__).resolve().parents[1]
+
+# The paper's profile, but for its size: what every test that trains starts from.
+TINY = TrainingProfile(
+    name="tiny",
+    image_size=32,
+    initialisation="scratch",
+    batch_size=4,
+    epochs=2,
+    precision="float32",
+    learning_rate=1e-2,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +56,39 @@ def grating() -> NDArray[np.uint8]:
 def colour_clip(grating) -> Clip:
     """The grating as a colour clip of 100 fps."""
     return Clip(np.repeat(grating[..., None], 3, axis=3), fps=100, name="grating")
+
+
+def make_index(subjects_of: dict[str, Sequence[str]], clips: int = 3) -> pd.DataFrame:
+    """An index of some clips a subject, whose classes take turns."""
+    rows = [
+        (dataset, subject, f"{subject}_{clip}", CLASSES[clip % 3])
+        for dataset, subjects in subjects_of.items()
+        for subject in subjects
+        for clip in range(clips)
+    ]
+    return pd.DataFrame(rows, columns=["dataset", "subject", "clip", "label"])
+
+
+@pytest.fixture(scope="module")
+def start():
+    """Untrained weights of a ResNet-34."""
+    from memaa_lib.network import scratch_weights  # here, because torch takes seconds to import
+
+    return scratch_weights(0)
+
+
+@pytest.fixture(scope="module")
+def shallow_network():
+    """One block a stage instead of ResNet-34's 3, 4, 6, 3: the same code, a quarter of the work."""
+    from torchvision.models.resnet import BasicBlock, ResNet
+
+    from memaa_lib import network
+
+    def shallow(outputs: int = 3) -> ResNet:
+        return ResNet(BasicBlock, [1, 1, 1, 1], num_classes=outputs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "_resnet34", shallow)
+        network._network.cache_clear()
+        yield
+    network._network.cache_clear()

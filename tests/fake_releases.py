@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +14,7 @@ import pytest
 
 import memaa_lib.synthetic
 from memaa_lib.clips import write_image
-from memaa_lib.synthetic.release import write_twin
+from memaa_lib.datasets.twins.release import write_twin
 
 CASME2_HEADER = (
     "Subject",
@@ -74,6 +76,13 @@ def write_frames(folder: Path, template: str, numbers: range, colour: bool = Tru
     """Numbered tiny frames, e.g. ``reg_img{}.jpg``; the gray value is the position."""
     for position, number in enumerate(numbers):
         write_image(folder / template.format(number), tiny(colour, 20 + position % 230))
+
+
+def copied_elsewhere(release: Path, clips: Iterable[str]) -> list[str]:
+    """Copy a release, so that its files have other paths and times; its clips' folders there."""
+    copy = release.with_name("elsewhere")
+    shutil.copytree(release, copy, copy_function=shutil.copyfile)
+    return [str(copy / Path(clip).relative_to(release)) for clip in clips]
 
 
 def write_sheet(path: Path, header: tuple, rows: list[tuple], preamble: int = 0) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from skimage.data import astronaut
 
 from memaa_lib import avatar as avatar_module
+from memaa_lib._support.errors import InputError
 from memaa_lib.avatar import (
     AvatarSettings,
     clip_to_avatar,
@@ -21,11 +23,11 @@ from memaa_lib.avatar import (
     original_emotion_avatar,
     score_frames,
 )
-from memaa_lib.clips import Clip, to_gray, write_image
+from memaa_lib.clips import Clip, read_image, to_gray, write_image
 from memaa_lib.magnification import magnify
 from memaa_lib.registration import crop_window, find_landmarks, register
-from memaa_lib.storage import InputError
 from memaa_lib.texture import keep_frames, texture_intensity
+from tests.fake_releases import copied_elsewhere
 
 PHOTO = cv2.resize(astronaut()[48:190, 165:282], (168, 204))  # framed as a cropped release is
 SMALL = AvatarSettings(size=48)
@@ -47,6 +49,13 @@ def uncropped(clip: Clip) -> Clip:
     wide = np.full((clip.n_frames, 480, 640, 3), 60, np.uint8)
     wide[:, 100 : 100 + clip.height, 200 : 200 + clip.width] = clip.frames
     return Clip(wide, clip.fps, name="wide")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of each test's own."""
+    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
 def write_index(folder: Path, n_clips: int = 3) -> pd.DataFrame:
@@ -297,7 +306,7 @@ def test_the_original_avatar_refuses_wrong_input() -> None:
 
 def test_many_clips_are_each_clip(tmp_path: Path) -> None:
     index = write_index(tmp_path / "data", 2)
-    made = make_avatars(index, (0, 10), SMALL, n_jobs=1, cache=tmp_path / "cache")
+    made = make_avatars(index, (0, 10), SMALL, n_jobs=1)
     assert made.shape == (2, 2, 48, 48, 3)
     for number in range(2):
         assert (made[number] == clip_to_avatar(face_clip(5, seed=number), (0, 10), SMALL)).all()
@@ -314,7 +323,7 @@ def test_finished_avatars_are_not_made_again(
         return clip_to_avatar(clip, alpha, *rest)
 
     monkeypatch.setattr(avatar_module, "clip_to_avatar", counted)
-    options: dict[str, Any] = {"settings": SMALL, "n_jobs": 1, "cache": tmp_path / "cache"}
+    options: dict[str, Any] = {"settings": SMALL, "n_jobs": 1}
     first = make_avatars(index, (0, 10), **options)
     assert calls == [[0, 10], [0, 10]]
     again = make_avatars(index, (10, 5, 0), **options)
@@ -328,17 +337,11 @@ def test_finished_avatars_are_not_made_again(
     assert calls[5:] == [[0]]  # other settings
 
 
-def test_the_default_cache_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path / "mine"))
-    make_avatars(write_index(tmp_path / "data", 1), (0,), SMALL, n_jobs=1)
-    assert len(list((tmp_path / "mine" / "avatars").rglob("*.png"))) == 1
-
-
 def test_what_is_in_the_cache_starts_no_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index = write_index(tmp_path / "data", 3)
-    options: dict[str, Any] = {"settings": SMALL, "cache": tmp_path / "cache"}
+    options: dict[str, Any] = {"settings": SMALL}
     first = make_avatars(index, (0, 10), n_jobs=1, **options)
     started: list[Any] = []
 
@@ -355,12 +358,36 @@ def test_what_is_in_the_cache_starts_no_process(
     assert len(started) == 1
 
 
+def test_a_copied_cache_serves_copied_clips(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = write_index(tmp_path / "data", 2)
+    first = make_avatars(index, (0, 10), SMALL, n_jobs=1)
+    index["path"] = copied_elsewhere(tmp_path / "data", index["path"])
+    monkeypatch.setenv("MEMAA_CACHE", str(shutil.copytree(cache, tmp_path / "copy")))
+    made: list[str] = []
+
+    def counted(clip: Clip, *rest: Any) -> NDArray[np.uint8]:
+        made.append(clip.name)
+        return clip_to_avatar(clip, *rest)
+
+    monkeypatch.setattr(avatar_module, "clip_to_avatar", counted)
+    assert (make_avatars(index, (0, 10), SMALL, n_jobs=1) == first).all()
+    assert made == []
+    frame = Path(index["path"][1]) / "img2.png"
+    image = read_image(frame)
+    image[0, 0, 0] ^= 1
+    write_image(frame, image)
+    make_avatars(index, (0, 10), SMALL, n_jobs=1)
+    assert made == ["clip1"]
+
+
 @pytest.mark.parametrize("on_error", ["raise", "skip"])
 def test_failures_are_collected(tmp_path: Path, on_error: Any) -> None:
     index = write_index(tmp_path / "data", 3)
     (Path(index.path[0]) / "img3.png").write_bytes(b"no image")
     index.loc[2, "path"] = str(tmp_path / "gone")
-    options: dict[str, Any] = {"settings": SMALL, "n_jobs": 1, "cache": tmp_path / "cache"}
+    options: dict[str, Any] = {"settings": SMALL, "n_jobs": 1}
     if on_error == "raise":
         with pytest.raises(InputError, match=r"2 of 3 clips failed: .*clip0.*img3.*clip2.*gone"):
             make_avatars(index, (0,), on_error="raise", **options)
@@ -371,10 +398,11 @@ def test_failures_are_collected(tmp_path: Path, on_error: Any) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_make_the_same_bytes(tmp_path: Path) -> None:
+def test_two_processes_make_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index = write_index(tmp_path / "data", 4)
-    one = make_avatars(index, (0, 10), SMALL, n_jobs=1, cache=tmp_path / "one")
-    two = make_avatars(index, (0, 10), SMALL, n_jobs=2, cache=tmp_path / "two")
+    one = make_avatars(index, (0, 10), SMALL, n_jobs=1)
+    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path / "another"))
+    two = make_avatars(index, (0, 10), SMALL, n_jobs=2)
     assert (one == two).all()
 
 
@@ -389,6 +417,6 @@ def test_two_processes_make_the_same_bytes(tmp_path: Path) -> None:
 def test_make_avatars_refuses_wrong_input(
     tmp_path: Path, changes: dict[str, Any], words: str
 ) -> None:
-    call = {"index": write_index(tmp_path, 1), "cache": tmp_path / "cache"}
+    call = {"index": write_index(tmp_path, 1)}
     with pytest.raises(InputError, match=words):
         make_avatars(**(call | changes))

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 import sys
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
@@ -9,13 +10,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fake_releases import fake_renderer, trees
+from memaa_book import cli
+from rich.console import Console
 
-from memaa_lib import __version__, arms, cli, comparison, doctor, metrics, protocol, reference
+from memaa_lib import __version__, metrics, protocol
+from memaa_lib import cli as library_cli
+from memaa_lib._support import machine
 from memaa_lib.clips import read_clip, read_image, sample_video, write_clip
-from memaa_lib.manifests import load_manifest
+from memaa_lib.datasets.manifests import load_manifest
+from memaa_lib.datasets.twins.release import read_truth
+from memaa_lib.experiments import ablations, comparison, reference_runs
 from memaa_lib.protocol import Results
-from memaa_lib.synthetic.release import read_truth
+from tests.fake_releases import fake_renderer, trees
 
 __all__ = ["fake_renderer", "trees"]
 
@@ -27,8 +33,9 @@ def memaa(monkeypatch, capsys):
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["memaa", *arguments])
         # the consoles keep the streams they were made with; make them anew for this test
-        monkeypatch.setattr(cli, "out", cli.Console(soft_wrap=True))
-        monkeypatch.setattr(cli, "err", cli.Console(stderr=True, soft_wrap=True))
+        for module in (library_cli, cli):
+            monkeypatch.setattr(module, "out", Console(soft_wrap=True))
+            monkeypatch.setattr(module, "err", Console(stderr=True, soft_wrap=True))
         with pytest.raises(SystemExit) as ended:
             cli.main()
         written = capsys.readouterr()
@@ -81,6 +88,7 @@ def test_avatar_of_the_sample_video(memaa, tmp_path):
         (["avatar", "{video}", "{folder}/x.mp4"], 1, "expected an image's name"),
         (["avatar", "{black}", "{folder}/x.png", "--fps", "100"], 1, "no face"),
         (["run", "99"], 1, "99: no such notebook; there are"),
+        (["run", "1"], 1, "1: fits several notebooks: 10_"),
         (["run", "05", "--dataset", "fer"], 1, "fer: unknown data set"),
         (["run", "05", "-p", "datset=smic"], 1, "no parameter 'datset'"),
         (["run", "05", "-p", "alpha=big"], 1, "parameter alpha is 'big', expected a float"),
@@ -250,16 +258,16 @@ def test_compared_systems_take_no_option_of_the_network(memaa, option):
 @pytest.mark.parametrize(
     ("what", "writer", "module"),
     [
-        ("runs", "write_runs", reference),
-        ("starts", "write_starts", reference),
-        ("arms", "write_arms", arms),
+        ("runs", "write_runs", reference_runs),
+        ("starts", "write_starts", reference_runs),
+        ("arms", "write_arms", ablations),
         ("systems", "write_systems", comparison),
     ],
 )
 def test_reference_runs_are_written_where_pages_look(memaa, monkeypatch, what, writer, module):
     calls = []
     monkeypatch.setattr(module, writer, lambda *names, **options: calls.append((names, options)))
-    folder = reference.results_folder() / what
+    folder = reference_runs.results_folder() / what
     assert memaa("reference", what, "smic", "--seed", "2")[:2] == (
         0,
         f"wrote {folder / 'smic.json'}\n",
@@ -288,7 +296,7 @@ def test_what_the_machine_does_is_said_in_one_line(memaa, monkeypatch, error, co
     def fails():
         raise error
 
-    monkeypatch.setattr(doctor, "examine", fails)
+    monkeypatch.setattr(machine, "examine", fails)
     got, _, err = memaa("doctor")
     assert got == code
     lines = err.strip().splitlines()
@@ -300,26 +308,26 @@ def test_an_error_that_nobody_foresaw_is_not_hidden(memaa, monkeypatch):
     def fails():
         raise OSError(errno.EIO, "the disk failed")
 
-    monkeypatch.setattr(doctor, "examine", fails)
+    monkeypatch.setattr(machine, "examine", fails)
     with pytest.raises(OSError, match="the disk failed"):
         memaa("doctor")
 
 
 def test_doctor_names_each_problem_and_ends_with_1(memaa, tmp_path, monkeypatch, trees):
-    monkeypatch.setattr(doctor, "locked_versions", lambda: {"numpy": "0.1", "torch": "0"})
-    monkeypatch.setattr(doctor, "FREE_GB", 10.0**9)
+    monkeypatch.setattr(machine, "locked_versions", lambda: {"numpy": "0.1", "torch": "0"})
+    monkeypatch.setattr(machine, "FREE_GB", 10.0**9)
     monkeypatch.setenv("MEMAA_SMIC_ROOT", str(tmp_path / "gone"))
     monkeypatch.setenv("MEMAA_SAMM_ROOT", str(trees.samm(tmp_path / "samm")))
     cache = tmp_path / "cache"
     (cache / "avatars").mkdir(parents=True)
     (cache / "avatars" / "a.bin").write_bytes(bytes(20_000_000))
     monkeypatch.setenv("MEMAA_CACHE", str(cache))
-    code, _, err = memaa("doctor")
+    code, out, err = memaa("doctor")
     assert code == 1
     assert f"numpy is {np.__version__}, tested with 0.1: run make venv" in err
     assert "GB free for the cache, 1000000000 GB needed: set MEMAA_CACHE" in err
     assert f"{tmp_path / 'gone'}: no such folder (MEMAA_SMIC_ROOT)" in err
-    rows = dict(doctor.examine()[0])
-    assert "real data; faces that may be published: " in rows["samm data"]
-    assert rows["smic data"] == "cannot be used"
-    assert rows["cache"] == f"{cache} (0.02 GB)"
+    told = " ".join(re.sub("[│\n]", " ", out).split())  # the table breaks long lines
+    assert "(real data; faces that may be published: " in told
+    assert "smic data cannot be used" in told
+    assert "(0.02 GB)" in told

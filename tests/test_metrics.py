@@ -14,8 +14,8 @@ from sklearn.metrics import (
 from sklearn.metrics import confusion_matrix as sklearn_confusion_matrix
 
 from memaa_lib import metrics, paper
+from memaa_lib._support.errors import InputError
 from memaa_lib.paper import CLASSES
-from memaa_lib.storage import InputError
 
 labels = st.integers(0, 2)
 pairs_of_labels = st.lists(st.tuples(labels, labels), min_size=1, max_size=60)

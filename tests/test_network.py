@@ -10,25 +10,12 @@ import numpy as np
 import pytest
 
 from memaa_lib import network, paper
-from memaa_lib.network import PROFILES, TrainingProfile, profile_named
-from memaa_lib.storage import InputError
+from memaa_lib._support import weights
+from memaa_lib._support.errors import InputError
+from memaa_lib.profiles import PROFILES, TrainingProfile, profile_named
+from tests.conftest import TINY
 
 torch = pytest.importorskip("torch")
-
-TINY = TrainingProfile(
-    name="tiny",
-    image_size=32,
-    initialisation="scratch",
-    batch_size=4,
-    epochs=2,
-    precision="float32",
-    learning_rate=1e-2,
-)
-
-
-@pytest.fixture(scope="module")
-def start():
-    return network.scratch_weights(0)
 
 
 def images(count=10, size=32, seed=0):
@@ -111,8 +98,8 @@ def test_profiles_by_name():
         profile_named("paper", rate=1)
 
 
-def test_importing_the_module_does_not_import_torch():
-    code = "import sys, memaa_lib.network; sys.exit('torch' in sys.modules)"
+def test_importing_the_protocol_does_not_import_torch():
+    code = "import sys, memaa_lib.protocol; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -131,16 +118,16 @@ def test_scratch_weights_follow_the_seed_and_leave_torch_alone():
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    one = network.weights_digest(network.scratch_weights(1))
+    one = weights.weights_digest(network.scratch_weights(1))
     assert torch.equal(torch.rand(3), expected)
-    assert one == network.weights_digest(network.scratch_weights(1))
-    assert one != network.weights_digest(network.scratch_weights(2))
+    assert one == weights.weights_digest(network.scratch_weights(1))
+    assert one != weights.weights_digest(network.scratch_weights(2))
 
 
 def test_digest_sees_names_values_and_shapes():
     a = {"x": torch.zeros(4)}
     others = [{"y": torch.zeros(4)}, {"x": torch.ones(4)}, {"x": torch.zeros(2, 2)}]
-    digests = {network.weights_digest(state) for state in [a, *others]}
+    digests = {weights.weights_digest(state) for state in [a, *others]}
     assert len(digests) == 4
 
 
@@ -148,13 +135,13 @@ def test_digest_sees_names_values_and_shapes():
 
 
 def test_training_twice_in_one_process_gives_the_same_weights(start):
-    before = network.weights_digest(start)
+    before = weights.weights_digest(start)
     first = trained(TINY, start)
     trained(TINY, start, data_seed=1)  # something else in between must leave no trace
     again = trained(TINY, start)
     assert first.digest == again.digest
     assert first.losses == again.losses
-    assert network.weights_digest(start) == before
+    assert weights.weights_digest(start) == before
 
 
 def test_seed_changes_the_weights(start):
@@ -389,26 +376,26 @@ def test_resizing_by_halves_is_the_mean_of_four():
 
 
 def test_weights_files_are_named_by_their_hash(tmp_path, start):
-    path = network.write_weights(start, tmp_path, "net")
-    assert network.write_weights(start, tmp_path, "net") == path
+    path = weights.write_weights(start, tmp_path, "net")
+    assert weights.write_weights(start, tmp_path, "net") == path
     assert path.name == f"net-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.pth"
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
-    assert network.weights_digest(network.read_weights(path)) == network.weights_digest(start)
+    assert weights.weights_digest(weights.read_weights(path)) == weights.weights_digest(start)
 
 
 def test_damaged_missing_and_unnamed_weights_are_refused(tmp_path, start):
-    path = network.write_weights(start, tmp_path, "net")
+    path = weights.write_weights(start, tmp_path, "net")
     unnamed = tmp_path / "net.pth"
     unnamed.write_bytes(path.read_bytes())
     with pytest.raises(InputError, match="8 digits"):
-        network.read_weights(unnamed)
+        weights.read_weights(unnamed)
     damaged = bytearray(path.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     path.write_bytes(damaged)
     with pytest.raises(InputError, match="do not match"):
-        network.read_weights(path)
+        weights.read_weights(path)
     with pytest.raises(InputError, match="no such weights file"):
-        network.read_weights(tmp_path / "none-00000000.pth")
+        weights.read_weights(tmp_path / "none-00000000.pth")
 
 
 def test_imagenet_weights_must_be_those_of_torchvision(tmp_path):

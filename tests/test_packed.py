@@ -7,37 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from memaa_lib import network, protocol
-from memaa_lib.network import PROFILES
-from memaa_lib.storage import InputError
+from memaa_lib._support.errors import InputError
+from memaa_lib._support.weights import write_weights
+from tests.conftest import TINY, make_index
+from tools.pack_avatars import write_pack
 
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
-sys.path.insert(0, str(TOOLS))
-from pack_avatars import write_pack  # noqa: E402
-
-torch = pytest.importorskip("torch")
-
-# The paper's profile, but for its size.
-SMALL = replace(
-    PROFILES["paper"],
-    name="small",
-    image_size=32,
-    initialisation="scratch",
-    batch_size=8,
-    epochs=2,
-    halve_every=1,
-    precision="float32",
-)
+SMALL = replace(TINY, name="small", batch_size=8, halve_every=1)
 ALPHAS = (5.0, 10.0, 15.0)
 
 
 @pytest.fixture
 def run(tmp_path):
-    rows = [("smic", f"s{i // 3}", f"c{i}", i % 3) for i in range(6)]
-    index = pd.DataFrame(rows, columns=list(protocol.INDEX_COLUMNS))
+    index = make_index({"smic": ("s0", "s1")})
     avatars = np.random.default_rng(0).integers(0, 256, (6, 3, 32, 32, 3), np.uint8)
     avatars[0] = avatars[0, ..., :1]  # a gray clip
     folds = protocol.leave_one_subject_out(index)
@@ -79,7 +64,7 @@ def test_the_lone_script_gives_the_files_of_the_library(run, tmp_path):
 @pytest.mark.slow
 def test_other_starting_weights_are_refused(run, tmp_path):
     _, pack = run
-    other = network.write_weights(network.scratch_weights(5), tmp_path, "other")
+    other = write_weights(network.scratch_weights(5), tmp_path, "other")
     done = train_packed(pack, tmp_path / "folds", "--weights", str(other))
     assert done.returncode == 1
     assert "the run starts from scratch" in done.stderr
@@ -93,7 +78,7 @@ def test_profiles_that_train_features_are_not_packed(run, tmp_path):
 
 
 def test_the_pack_holds_the_avatars_bit_for_bit(run):
-    from train_packed import read_pack
+    from tools.train_packed import read_pack
 
     (avatars, *_), pack = run
     plan, images = read_pack(pack)

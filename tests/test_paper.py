@@ -4,15 +4,12 @@ import numpy as np
 import pytest
 
 from memaa_lib import paper
-from memaa_lib.storage import InputError
+from memaa_lib._support.errors import InputError
 
 
 @pytest.mark.parametrize("number", range(1, 8))
-def test_every_table_is_there_and_knows_where_it_stands(number):
-    table = paper.table(number)
-    assert not table.empty
-    assert table.attrs["number"] == number
-    assert table.attrs["section"]
+def test_every_table_is_there(number):
+    assert not paper.table(number).empty
 
 
 @pytest.mark.parametrize("number", [0, 8, "3"])
@@ -52,7 +49,7 @@ def test_unknown_confusion_matrix_is_refused():
 
 @pytest.mark.parametrize(("dataset", "total"), [("smic", 164), ("casme2", 255), ("samm", 159)])
 def test_emotion_counts_add_up_to_the_stated_clips(dataset, total):
-    assert sum(paper.EMOTIONS[dataset].values()) == total == paper.CLIPS_STATED[dataset]
+    assert sum(paper.EMOTIONS[dataset].values()) == total
 
 
 def classes_from_emotions(dataset):
@@ -84,19 +81,6 @@ def test_table_7_has_no_diagonal():
     for name in ("SMIC", "CASME II", "SAMM"):
         assert table.loc[name, name].isna().all()
     assert table.isna().sum().sum() == 6
-
-
-@pytest.mark.parametrize(
-    ("anchors", "count"), [(paper.EQUATIONS, 15), (paper.FIGURES, 5), (paper.TABLES, 7)]
-)
-def test_anchors_are_numbered_from_one(anchors, count):
-    assert [anchor.number for anchor in anchors] == list(range(1, count + 1))
-    assert all(anchor.caption and anchor.section for anchor in anchors)
-
-
-def test_claim_keys_are_unique():
-    keys = [claim.key for claim in paper.CLAIMS]
-    assert len(set(keys)) == len(keys)
 
 
 def test_tripling_every_class_leaves_the_shares_as_they_are():

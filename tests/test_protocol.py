@@ -1,8 +1,6 @@
 """Folds, what may reach training, and the running of folds."""
 
-import contextlib
 import json
-import math
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -13,49 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memaa_lib import metrics, network, protocol
-from memaa_lib.network import TrainingProfile
+from memaa_lib._support.cache import fingerprint
+from memaa_lib._support.errors import InputError
+from memaa_lib._support.weights import write_weights
+from memaa_lib.experiments import pretraining
 from memaa_lib.protocol import Fold
-from memaa_lib.storage import InputError, fingerprint
+from tests import conftest
+from tests.conftest import make_index
 
 pytest.importorskip("torch")
 
 ALPHAS = (0.0, 5.0, 10.0, 15.0)
-TINY = TrainingProfile(
-    name="tiny",
-    image_size=32,
-    initialisation="scratch",
-    batch_size=8,
-    epochs=1,
-    precision="float32",
-    learning_rate=1e-2,
-)
+TINY = replace(conftest.TINY, batch_size=8, epochs=1)
 relaxed = settings(deadline=None, derandomize=True, max_examples=40)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def shallow_network():
-    """One block a stage instead of ResNet-34's 3, 4, 6, 3: the same code, a quarter of the work."""
-    from torchvision.models.resnet import BasicBlock, ResNet
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            network,
-            "_resnet34",
-            lambda outputs=3: ResNet(BasicBlock, [1, 1, 1, 1], num_classes=outputs),
-        )
-        network._network.cache_clear()
-        yield
-    network._network.cache_clear()
-
-
-def make_index(subjects_of, clips=3):
-    rows = [
-        (dataset, subject, f"{subject}_{clip}", ("negative", "positive", "surprise")[clip % 3])
-        for dataset, subjects in subjects_of.items()
-        for subject in subjects
-        for clip in range(clips)
-    ]
-    return pd.DataFrame(rows, columns=list(protocol.INDEX_COLUMNS))
+pytestmark = pytest.mark.usefixtures("shallow_network")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +55,7 @@ indices = st.lists(
 ).map(
     lambda rows: pd.DataFrame(
         [(d, f"{s:03d}", f"c{i}", c) for i, (d, s, c) in enumerate(rows)],
-        columns=list(protocol.INDEX_COLUMNS),
+        columns=list(protocol.REQUIRED_COLUMNS),
     )
 )
 
@@ -266,7 +237,7 @@ def test_early_stopping_on_the_test_clips_is_labelled_and_never_scores_less(
 
 def test_the_leak_has_predictions_even_if_no_epoch_is_ever_right(monkeypatch):
     outputs = iter(np.eye(3)[[[1, 1], [2, 2]]])
-    monkeypatch.setattr(protocol.network, "predict", lambda *args, **options: next(outputs))
+    monkeypatch.setattr(network, "predict", lambda *args, **options: next(outputs))
     task = SimpleNamespace(profile=TINY, device="cpu", leaked_labels=np.array([0, 0]))
     best = protocol._BestEpoch(np.zeros((2, 1)), task)
     for epoch in (1, 2):
@@ -275,24 +246,18 @@ def test_the_leak_has_predictions_even_if_no_epoch_is_ever_right(monkeypatch):
     assert best.predictions.tolist() == [1, 1]
 
 
-@pytest.mark.parametrize(("device", "resources"), [("cpu", {}), ("cuda", {"GPU": 1})])
-def test_only_folds_on_a_graphics_card_ask_a_cluster_for_one(device, resources, monkeypatch):
+@pytest.mark.parametrize(("device", "gpu"), [("cpu", False), ("cuda", True)])
+def test_only_folds_on_a_graphics_card_ask_for_one(device, gpu, avatars, index, monkeypatch):
     asked = []
 
-    class Client:
-        def scatter(self, parts, **options):
-            return parts
+    def run_tasks(function, shared, tasks, n_jobs, **options):
+        asked.append(options["gpu"])
+        return iter(())
 
-        def submit(self, function, *parts, **options):
-            asked.append(options["resources"])
-
-    monkeypatch.setattr(
-        protocol, "_dask_client", lambda address, jobs: contextlib.nullcontext(Client())
-    )
-    monkeypatch.setattr("distributed.as_completed", lambda futures, with_results: iter(()))
-    tasks = [SimpleNamespace(device=device)] * 2
-    assert list(protocol._run_on_cluster(np.zeros(1), {}, tasks, 1, math.inf, "tcp://a:1")) == []
-    assert asked == [resources, resources]
+    monkeypatch.setattr(protocol, "run_tasks", run_tasks)
+    with pytest.raises(InputError, match="no fold finished"):
+        run(avatars, index, None, device=device)
+    assert asked == [gpu]
 
 
 def test_unknown_leak_is_refused(avatars, index, tmp_path):
@@ -306,7 +271,7 @@ def test_unknown_leak_is_refused(avatars, index, tmp_path):
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
-    return network.write_weights(network.scratch_weights(0), folder, "start")
+    return write_weights(network.scratch_weights(0), folder, "start")
 
 
 @pytest.fixture(scope="module")
@@ -365,7 +330,7 @@ def test_what_the_frozen_layers_see_is_kept_and_made_anew_if_damaged(
     avatars, index, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("MEMAA_CACHE", str(tmp_path))
-    weights = network.write_weights(network.scratch_weights(1), tmp_path, "start")
+    weights = write_weights(network.scratch_weights(1), tmp_path, "start")
     only_output = replace(TINY, name="frozen", initialisation="pretrained", trainable="fc")
     made = []
     original = network.network_inputs
@@ -391,13 +356,11 @@ def test_what_the_frozen_layers_see_is_kept_and_made_anew_if_damaged(
 
 
 def test_kept_folds_read_no_weights(avatars, index, tmp_path, monkeypatch):
-    path = network.write_weights(network.scratch_weights(1), tmp_path, "start")
-    monkeypatch.setattr(protocol.pretraining, "pretrained_weights", lambda **options: path)
+    path = write_weights(network.scratch_weights(1), tmp_path, "start")
+    monkeypatch.setattr(pretraining, "pretrained_weights", lambda **options: path)
     pretrained = replace(TINY, name="ours", initialisation="pretrained")
     first = run(avatars, index, tmp_path / "folds", profile=pretrained)
-    monkeypatch.setattr(
-        protocol.pretraining, "read_weights", lambda path: pytest.fail("weights were read")
-    )
+    monkeypatch.setattr(protocol, "read_weights", lambda path: pytest.fail("weights were read"))
     assert run(avatars, index, tmp_path / "folds", profile=pretrained).digest == first.digest
 
 
@@ -443,7 +406,7 @@ def test_seed_data_and_settings_change_the_file_names(serial, avatars, index, tm
         {"profile": replace(TINY, initialisation="pretrained"), "weights": None},
     ):
         if "weights" in changed:
-            path = network.write_weights(network.scratch_weights(3), tmp_path / "w", "start")
+            path = write_weights(network.scratch_weights(3), tmp_path / "w", "start")
             changed = {**changed, "weights": path}
         results = run(avatars, index, tmp_path / "out", folds, **changed)
         names.add(results.folds.loc[0, "fingerprint"])

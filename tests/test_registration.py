@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from skimage.data import astronaut
 
 from memaa_lib import registration
+from memaa_lib._support.errors import InputError
 from memaa_lib.clips import Clip, read_clip
 from memaa_lib.registration import (
     POINTS,
@@ -31,7 +32,6 @@ from memaa_lib.registration import (
     register,
     smooth_landmarks,
 )
-from memaa_lib.storage import InputError
 
 PHOTO = np.ascontiguousarray(astronaut()[:300, 60:360])
 

@@ -27,9 +27,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memaa_lib import network, protocol
-from memaa_lib.network import TrainingProfile
-from memaa_lib.storage import InputError, atomic_path
+from memaa_lib import network, profiles, protocol
+from memaa_lib._support.cache import atomic_path
+from memaa_lib._support.errors import InputError
+from memaa_lib.profiles import TrainingProfile
 
 FORMAT = "memaa avatars 1"
 
@@ -47,7 +48,7 @@ def write_pack(
     device: str = "cuda",
 ) -> None:
     """Write one file with everything a run needs but the starting weights."""
-    settings = network.profile_named(profile)
+    settings = profiles.profile_named(profile)
     if settings.trainable != "all" or settings.varies_images:
         raise InputError(
             f"profile {settings.name!r}: a pack is for training the whole network with flips only; "
@@ -114,7 +115,7 @@ def main() -> None:
     from memaa_lib.avatar import make_avatars
     from memaa_lib.datasets import load_index
 
-    profile = network.profile_named(chosen.profile)
+    profile = profiles.profile_named(chosen.profile)
     whole = "composite" if chosen.protocol in ("composite", "cross") else chosen.dataset
     index = load_index(whole, root=chosen.root)
     folds = protocol.make_folds(index, chosen.protocol, train=chosen.dataset, seed=chosen.seed)

@@ -78,7 +78,7 @@ class CommandLine(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return a section a command."""
-        from memaa_lib.cli import app
+        from memaa_book.cli import app
 
         return [self.section(path, command) for path, command in commands(get_command(app))]
 

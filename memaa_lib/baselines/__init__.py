@@ -5,11 +5,11 @@ labels)`` and ``predict(features)``; :mod:`memaa_lib.protocol` runs them as it r
 method. All of it is written from the descriptions.
 """
 
+from memaa_lib.baselines.classifiers import System
 from memaa_lib.baselines.faces import FaceClip, apex_position, searched_apex, spotted_apex
 from memaa_lib.baselines.systems import (
     SYSTEM_PROFILES,
     SYSTEMS,
-    System,
     cost_per_clip,
     make_features,
     system_named,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from memaa_lib.baselines.classifiers import System
 from memaa_lib.baselines.faces import FaceClip, spotted_apex
 from memaa_lib.baselines.lbp_top import block_histograms
 from memaa_lib.texture import lbp_map
@@ -85,3 +86,6 @@ def clip_features(clip: FaceClip) -> NDArray[np.float32]:
     (1475,)
     """
     return picture_features(clip.faces[spotted_apex(clip.faces)])
+
+
+SYSTEMS = (System("apex", "single apex frame", "after Li, Huang and Zhao 2018", clip_features),)

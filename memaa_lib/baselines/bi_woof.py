@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from memaa_lib._support.errors import InputError
+from memaa_lib.baselines.classifiers import System
 from memaa_lib.baselines.faces import FaceClip
 from memaa_lib.baselines.flow import onset_to_apex, optical_strain
-from memaa_lib.storage import InputError
 
 BLOCKS = 5
 BINS = 8
@@ -89,3 +90,6 @@ def clip_features(clip: FaceClip) -> NDArray[np.float32]:
     (200,)
     """
     return bi_woof(onset_to_apex(clip))
+
+
+SYSTEMS = (System("bi_woof", "Bi-WOOF", "Liong et al. 2018", clip_features),)

@@ -1,4 +1,4 @@
-"""What decides: a linear support vector machine, or one of the two small networks.
+"""A compared system, and what decides in it: a linear support vector machine or a small network.
 
 Both have the same two methods, ``fit(features, labels)`` and ``predict(features)``, and a digest of
 what they have learned.
@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from memaa_lib.baselines.flow_images import SIDE
-from memaa_lib.network import one_thread, weights_digest
-from memaa_lib.storage import InputError, fingerprint
+from memaa_lib._support.cache import fingerprint
+from memaa_lib._support.errors import InputError
+from memaa_lib._support.weights import weights_digest
+from memaa_lib.baselines.faces import FaceClip
 
 if TYPE_CHECKING:
     import torch
 
+SIDE = 28  # px, of the images that the small networks see
 PENALTY = 10_000.0  # C of the support vector machines, from the challenge organizers' group
 
 
@@ -113,6 +115,11 @@ class LinearMachine:
         return fingerprint(self.machine.coef_, self.machine.intercept_)
 
 
+def linear_machine(profile: str, seed: int) -> Classifier:
+    """Return an untrained machine: it has one setting, and no use for a seed."""
+    return LinearMachine()
+
+
 @dataclass(frozen=True)
 class NetSettings:
     """How a small network is trained: Adam, cross-entropy, no validation, no early stopping.
@@ -151,7 +158,7 @@ class SmallNet:
 
     Examples
     --------
-    >>> from memaa_lib.baselines.ststnet import STSTNet
+    >>> from memaa_lib.baselines.networks.ststnet import STSTNet
     >>> net = SmallNet(STSTNet, NetSettings(2, 1e-3, 4))
     >>> features = np.random.default_rng(0).normal(size=(6, 2352))
     >>> net.fit(features, np.array([0, 1, 2, 0, 1, 2]))
@@ -177,6 +184,8 @@ class SmallNet:
             ``(N,)`` codes.
         """
         import torch
+
+        from memaa_lib.network import one_thread
 
         _check(features, labels)
         images = _as_images(features)
@@ -220,6 +229,8 @@ class SmallNet:
         """
         import torch
 
+        from memaa_lib.network import one_thread
+
         if self.network is None:
             raise InputError("the network has not been trained; call fit first")
         with one_thread(), torch.inference_mode():
@@ -230,6 +241,45 @@ class SmallNet:
     def digest(self) -> str:
         """Sixteen digits that change with anything that was learned."""
         return "" if self.network is None else weights_digest(self.network.state_dict())
+
+
+@dataclass(frozen=True)
+class System:
+    """A compared system: features of a clip, and a classifier for them.
+
+    A module of :mod:`memaa_lib.baselines` ends with those that it brings: ``SYSTEMS = (System(...),)``.
+
+    Parameters
+    ----------
+    name
+        As on the command line.
+    title
+        As in the paper's Table 3, where it is there.
+    source
+        Where it is described.
+    features
+        From a clip to a vector.
+    classifier
+        From profile and seed to an untrained classifier. The profile ``"paper"`` takes the training
+        settings that were published, ``"laptop"`` settings that two cores finish in minutes.
+
+    Examples
+    --------
+    >>> from memaa_lib.baselines import SYSTEMS
+    >>> SYSTEMS["bi_woof"].title
+    'Bi-WOOF'
+    """
+
+    name: str
+    title: str
+    source: str
+    features: Callable[[FaceClip], NDArray[np.float32]]
+    classifier: Callable[[str, int], Classifier] = linear_machine
+
+    @property
+    def shares(self) -> str:
+        """Where its features are kept: systems with the same ones share them."""
+        return self.features.__module__.rpartition(".")[2]
 
 
 def _batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:

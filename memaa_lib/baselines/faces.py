@@ -17,42 +17,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from memaa_lib._support.errors import InputError
 from memaa_lib.clips import read_image, to_gray
 from memaa_lib.datasets.layout import scan_frames
-from memaa_lib.registration import crop_window, find_landmarks, is_uncropped
-from memaa_lib.storage import InputError, fingerprint
+from memaa_lib.registration import FACE_SIZE, crop_window, find_landmarks, is_uncropped
 from memaa_lib.texture import lbp_map, texture_intensity
 
 ApexRule = Literal["middle", "searched"]
-FACE_SIZE = (170, 140)  # rows and columns, px, of every face
 EYES = ((17, 22, 36, 42), (22, 27, 42, 48))  # landmarks: brow from, to; eye from, to
 MOUTH = (48, 68)
 REGION_MARGIN = 0.15  # by how much of its size a region is widened on each side
-
-
-def clip_fingerprint(row: Mapping[str, Any]) -> str:
-    """Return digits that change with the files of a clip or the part of it that is used.
-
-    Parameters
-    ----------
-    row
-        A row of :func:`memaa_lib.datasets.load_index`.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> row = {"path": "nowhere", "onset": 1, "apex": None, "offset": 9, "fps": 100.0}
-    >>> clip_fingerprint(row) == clip_fingerprint(row | {"offset": 8})
-    False
-    """
-    folder = Path(row["path"])
-    files = [folder / name for name in scan_frames(folder).frames.values()]
-    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    part = [str(row[column]) for column in ("onset", "apex", "offset", "fps")]
-    return fingerprint(str(folder), stats, part)
 
 
 @dataclass(frozen=True)
@@ -74,7 +48,7 @@ class FaceClip:
     >>> FaceClip({"path": "nowhere", "onset": 1, "offset": 9}).numbers
     Traceback (most recent call last):
         ...
-    memaa_lib.storage.InputError: nowhere: no frame from 1 to 9; get the clip again or leave it out
+    memaa_lib.InputError: nowhere: no frame from 1 to 9; get the clip again or leave it out
     """
 
     row: Mapping[str, Any]

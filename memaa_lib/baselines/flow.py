@@ -15,16 +15,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from memaa_lib._support.errors import InputError
+from memaa_lib._support.running import progress
 from memaa_lib.baselines.faces import FaceClip
 from memaa_lib.datasets import load_truth
-from memaa_lib.storage import InputError, progress
+from memaa_lib.datasets.truth import LEVELS_TO_ROOT, find_truth_folder
+from memaa_lib.datasets.twins.release import rebuild_clip
 from memaa_lib.synthetic import true_flow
-from memaa_lib.synthetic.release import rebuild_clip
-from memaa_lib.synthetic.truth import find_truth_folder
 
 Estimator = Literal["dis", "tvl1", "farneback"]
 ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
-LEVELS_TO_ROOT = 10  # a clip lies at most this deep in a twin
 
 
 def optical_flow(

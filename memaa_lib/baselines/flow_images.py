@@ -6,10 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from memaa_lib.baselines.classifiers import SIDE, NetSettings, SmallNet, System
 from memaa_lib.baselines.faces import FaceClip
 from memaa_lib.baselines.flow import onset_to_apex, optical_strain
 
-SIDE = 28  # px
+OFF_APEXNET_SETTINGS = {"paper": NetSettings(3000, 1e-4, 256), "laptop": NetSettings(60, 5e-4, 64)}
+STSTNET_SETTINGS = {"paper": NetSettings(500, 5e-5, 256), "laptop": NetSettings(150, 2e-3, 64)}
 
 
 def flow_image(flow: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -55,3 +57,24 @@ def clip_features(clip: FaceClip) -> NDArray[np.float32]:
     (2352,)
     """
     return flow_image(onset_to_apex(clip)).ravel()
+
+
+def off_apexnet(profile: str, seed: int) -> SmallNet:
+    """Return an untrained OFF-ApexNet."""
+    # The networks are imported here because torch takes seconds to import.
+    from memaa_lib.baselines.networks.off_apexnet import OffApexNet
+
+    return SmallNet(OffApexNet, OFF_APEXNET_SETTINGS[profile], seed)
+
+
+def ststnet(profile: str, seed: int) -> SmallNet:
+    """Return an untrained STSTNet."""
+    from memaa_lib.baselines.networks.ststnet import STSTNet
+
+    return SmallNet(STSTNet, STSTNET_SETTINGS[profile], seed)
+
+
+SYSTEMS = (
+    System("off_apexnet", "OFF-ApexNet", "Gan et al. 2019", clip_features, off_apexnet),
+    System("ststnet", "STSTNet", "Liong et al. 2019", clip_features, ststnet),
+)

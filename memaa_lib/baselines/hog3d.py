@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from memaa_lib._support.errors import InputError
+from memaa_lib.baselines.classifiers import System
 from memaa_lib.baselines.faces import FaceClip
 from memaa_lib.baselines.lbp_top import BLOCKS, interpolate
-from memaa_lib.storage import InputError
 
 BINS = (8, 12, 12)  # orientations in XY, XT, YT
 PLANE_AXES = ((1, 2), (0, 2), (0, 1))  # axes (t, y, x) of each plane: first, second
@@ -139,3 +140,6 @@ def clip_features(clip: FaceClip) -> NDArray[np.float32]:
     (800,)
     """
     return hog3d(clip.faces)
+
+
+SYSTEMS = (System("hog3d", "3DHOG", "after Polikovsky et al. 2009", clip_features),)

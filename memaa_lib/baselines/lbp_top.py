@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from memaa_lib._support.errors import InputError, check_count
+from memaa_lib.baselines.classifiers import System
 from memaa_lib.baselines.faces import FaceClip
 from memaa_lib.clips import check_frames
-from memaa_lib.magnification import check_count
-from memaa_lib.storage import InputError
 
 FRAMES = 10
 BLOCKS = 5
@@ -240,3 +240,8 @@ def clip_features(clip: FaceClip) -> NDArray[np.float32]:
     (1200,)
     """
     return lbp_top(clip.faces)
+
+
+SYSTEMS = (
+    System("lbp_top", "LBP-TOP", "Zhao and Pietikainen 2007; MEGC 2019 baseline", clip_features),
+)

@@ -1,156 +1,44 @@
-"""The compared systems under one interface, and their features kept on disk."""
+"""All compared systems by name, and their features kept on disk."""
 
 from __future__ import annotations
 
+import pkgutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memaa_lib.baselines import apex, bi_woof, flow_images, hog3d, lbp_top
-from memaa_lib.baselines.classifiers import Classifier, LinearMachine, NetSettings, SmallNet
-from memaa_lib.baselines.faces import ApexRule, FaceClip, clip_fingerprint
-from memaa_lib.storage import (
-    InputError,
-    atomic_path,
-    cache_root,
-    fingerprint,
-    in_parallel,
-    progress,
-    read_arrays,
-)
-
-CODE_VERSION = 2  # raise it when the same clip gives other features: kept ones are made again
+from memaa_lib._support.cache import VERSION, fingerprint, kept_arrays
+from memaa_lib._support.errors import InputError
+from memaa_lib._support.running import in_parallel, one_opencv_thread, progress
+from memaa_lib.baselines.classifiers import System
+from memaa_lib.baselines.faces import ApexRule, FaceClip
+from memaa_lib.datasets.layout import clip_fingerprint
+from memaa_lib.paper import table
 
 
-@dataclass(frozen=True)
-class System:
-    """A compared system: features of a clip, and a classifier for them.
-
-    Parameters
-    ----------
-    name
-        As on the command line.
-    title
-        As in the paper's Table 3, where it is there.
-    features
-        From a clip to a vector.
-    classifier
-        From profile and seed to an untrained classifier. The profile ``"paper"`` takes the training
-        settings that were published, ``"laptop"`` settings that two cores finish in minutes.
-    source
-        Where it is described.
-    shares
-        Systems with the same features share them on disk under this name.
-
-    Examples
-    --------
-    >>> SYSTEMS["bi_woof"].title
-    'Bi-WOOF'
-    """
-
-    name: str
-    title: str
-    features: Callable[[FaceClip], NDArray[np.float32]]
-    classifier: Callable[[str, int], Classifier]
-    source: str
-    shares: str
+def _collect() -> Mapping[str, System]:
+    """Every module of this package brings its ``SYSTEMS``; those of Table 3 come first."""
+    rows = {title: place for place, title in enumerate(table(3).index)}
+    names = [found.name for found in pkgutil.iter_modules([str(Path(__file__).parent)])]
+    modules = [import_module(f"memaa_lib.baselines.{name}") for name in names if name != "systems"]
+    systems = [system for module in modules for system in getattr(module, "SYSTEMS", ())]
+    systems.sort(key=lambda system: (rows.get(system.title, len(rows)), system.title))
+    return MappingProxyType({system.name: system for system in systems})
 
 
-def _machine(profile: str, seed: int) -> Classifier:
-    return LinearMachine()
-
-
-def _off_apexnet() -> Any:
-    # The two networks are imported here because torch takes seconds to import.
-    from memaa_lib.baselines.off_apexnet import OffApexNet
-
-    return OffApexNet()
-
-
-def _ststnet() -> Any:
-    from memaa_lib.baselines.ststnet import STSTNet
-
-    return STSTNet()
-
-
-def _net(
-    network: Callable[[], Any], settings: Mapping[str, NetSettings], profile: str, seed: int
-) -> Classifier:
-    return SmallNet(network, settings[profile], seed)
-
-
-_OFF_APEXNET = {"paper": NetSettings(3000, 1e-4, 256), "laptop": NetSettings(60, 5e-4, 64)}
-_STSTNET = {"paper": NetSettings(500, 5e-5, 256), "laptop": NetSettings(150, 2e-3, 64)}
-SYSTEM_PROFILES = tuple(_STSTNET)
-
-SYSTEMS: Mapping[str, System] = MappingProxyType(
-    {
-        system.name: system
-        for system in (
-            System(
-                "lbp_top",
-                "LBP-TOP",
-                lbp_top.clip_features,
-                _machine,
-                "Zhao and Pietikainen 2007; MEGC 2019 baseline",
-                "lbp_top",
-            ),
-            System(
-                "bi_woof",
-                "Bi-WOOF",
-                bi_woof.clip_features,
-                _machine,
-                "Liong et al. 2018",
-                "bi_woof",
-            ),
-            System(
-                "off_apexnet",
-                "OFF-ApexNet",
-                flow_images.clip_features,
-                partial(_net, _off_apexnet, _OFF_APEXNET),
-                "Gan et al. 2019",
-                "flow_images",
-            ),
-            System(
-                "ststnet",
-                "STSTNet",
-                flow_images.clip_features,
-                partial(_net, _ststnet, _STSTNET),
-                "Liong et al. 2019",
-                "flow_images",
-            ),
-            System(
-                "hog3d",
-                "3DHOG",
-                hog3d.clip_features,
-                _machine,
-                "after Polikovsky et al. 2009",
-                "hog3d",
-            ),
-            System(
-                "apex",
-                "single apex frame",
-                apex.clip_features,
-                _machine,
-                "after Li, Huang and Zhao 2018",
-                "apex",
-            ),
-        )
-    }
-)
-"""The systems, those of Table 3 first.
+SYSTEMS = _collect()
+"""The compared systems by name, those of Table 3 first.
 
 :meta hide-value:
 """
+SYSTEM_PROFILES = ("paper", "laptop")
 
 
 def system_named(name: str) -> System:
@@ -175,7 +63,7 @@ def system_named(name: str) -> System:
     >>> system_named("resnet")
     Traceback (most recent call last):
         ...
-    memaa_lib.storage.InputError: resnet: no such method; there are lbp_top, bi_woof, ...
+    memaa_lib.InputError: resnet: no such method; there are lbp_top, bi_woof, ...
     """
     if name not in SYSTEMS:
         raise InputError(f"{name}: no such method; there are {', '.join(SYSTEMS)}")
@@ -188,9 +76,8 @@ def make_features(
     *,
     apex_rule: ApexRule = "middle",
     n_jobs: int = 2,
-    cache: Path | str | None = None,
 ) -> dict[str, NDArray[np.float32]]:
-    """Make the features of all clips for some systems, reading each clip once.
+    """Make the features of all clips for some systems, reading each clip once; they are kept.
 
     Parameters
     ----------
@@ -202,9 +89,6 @@ def make_features(
         See :class:`memaa_lib.baselines.FaceClip`.
     n_jobs
         Processes. The result does not depend on it.
-    cache
-        Folder of the features of each clip; a stopped run resumes from it. Default: ``features`` in
-        :func:`memaa_lib.storage.cache_root`.
 
     Returns
     -------
@@ -225,9 +109,8 @@ def make_features(
         raise InputError("the index holds no clip; choose a data set and protocol that do")
     shared = {method: system_named(method).shares for method in methods}
     wanted = {system_named(method).shares: method for method in methods}
-    folder = Path(cache) if cache is not None else cache_root() / "features"
     rows = index.to_dict("records")
-    calls = ((row, tuple(wanted.values()), apex_rule, folder) for row in rows)
+    calls = ((row, tuple(wanted.values()), apex_rule) for row in rows)
     found: dict[str, list[NDArray[np.float32]]] = {name: [] for name in wanted}
     with progress("features", len(rows)) as advance:
         for result in in_parallel(_kept_features, calls, n_jobs):
@@ -239,21 +122,18 @@ def make_features(
 
 
 def _kept_features(
-    row: Mapping[str, Any], methods: tuple[str, ...], apex_rule: ApexRule, folder: Path
+    row: Mapping[str, Any], methods: tuple[str, ...], apex_rule: ApexRule
 ) -> dict[str, NDArray[np.float32]]:
     """Features of one clip, from the cache where they are there."""
-    cv2.setNumThreads(1)
-    clip, key, result = FaceClip(row, apex_rule=apex_rule), clip_fingerprint(row), {}
+    clip, result = FaceClip(row, apex_rule=apex_rule), {}
+    key = fingerprint(VERSION, clip_fingerprint(row), clip.size, apex_rule)
     for method in methods:
         system = SYSTEMS[method]
-        name = fingerprint(CODE_VERSION, key, clip.size, apex_rule)
-        file = folder / system.shares / f"{name}.npz"
-        kept = read_arrays(file, ("features",))
-        features = system.features(clip) if kept is None else kept["features"]
-        if kept is None:
-            with atomic_path(file) as temporary:
-                np.savez(temporary, features=features)  # an archive knows when it is damaged
-        result[system.shares] = features
+
+        def make(system: System = system) -> tuple[NDArray[np.float32]]:
+            return (system.features(clip),)
+
+        result[system.shares] = kept_arrays(f"features/{system.shares}/{key}.npz", make)[0]
     return result
 
 
@@ -277,16 +157,20 @@ def cost_per_clip(index: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
     --------
     >>> cost_per_clip(load_index("smic").head(12), ["bi_woof"])  # doctest: +SKIP
     """
-    cv2.setNumThreads(1)
     table = {}
     for method in methods:
-        system = system_named(method)
-        system.features(FaceClip(index.iloc[0].to_dict()))  # compile and load once
-        spent = []
-        for row in index.to_dict("records"):
-            clip, began = FaceClip(row), time.process_time()
-            system.features(clip)
-            spent.append(1e3 * (time.process_time() - began))
-        read = "all" if "faces" in clip.__dict__ else "two"
-        table[method] = {"ms": float(np.median(spent)), "frames": read}
+        with one_opencv_thread():
+            table[method] = _cost(system_named(method), index.to_dict("records"))
     return pd.DataFrame.from_dict(table, orient="index").rename_axis("method")
+
+
+def _cost(system: System, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Measure one system."""
+    system.features(FaceClip(rows[0]))  # compile and load once
+    spent = []
+    for row in rows:
+        clip, began = FaceClip(row), time.process_time()
+        system.features(clip)
+        spent.append(1e3 * (time.process_time() - began))
+    read = "all" if "faces" in clip.__dict__ else "two"
+    return {"ms": float(np.median(spent)), "frames": read}

@@ -9,12 +9,13 @@ from memaa_lib.datasets.index import (
     load_truth_landmarks,
     subject_key,
 )
-from memaa_lib.datasets.roots import DataRoot, find_root
+from memaa_lib.datasets.roots import DataRoot, ensure_root, find_root
 
 __all__ = [
     "CheckReport",
     "DataRoot",
     "check",
+    "ensure_root",
     "explain_exclusions",
     "find_root",
     "list_datasets",

@@ -8,10 +8,10 @@ below a long preamble, and two of its apexes are printed wrong and are overridde
 
 from __future__ import annotations
 
+from memaa_lib._support.errors import InputError
+from memaa_lib.datasets.manifests import DatasetManifest
 from memaa_lib.datasets.reading import Reading, read_annotated
 from memaa_lib.datasets.roots import DataRoot
-from memaa_lib.manifests import DatasetManifest
-from memaa_lib.storage import InputError
 
 
 def read(
@@ -20,37 +20,7 @@ def read(
     variant: str | None = None,
     coding: str | None = None,
 ) -> Reading:
-    """Read a release of CASME II or SAMM.
-
-    Parameters
-    ----------
-    manifest
-        The set's facts.
-    root
-        Where to look.
-    variant
-        ``"cropped"`` or ``"raw"``; ``None`` takes what is there.
-    coding
-        Edition of the spreadsheet, where there are several; ``None`` takes the default one, else what
-        is there.
-
-    Returns
-    -------
-    Reading
-        One record a row of the spreadsheet, those outside of the composite included.
-
-    Raises
-    ------
-    InputError
-        If frames or spreadsheet are missing or unreadable.
-
-    Examples
-    --------
-    >>> from memaa_lib.datasets import find_root  # doctest: +SKIP
-    >>> from memaa_lib.manifests import load_manifest  # doctest: +SKIP
-    >>> len(read(load_manifest("casme2"), find_root("casme2")).records)  # doctest: +SKIP
-    255
-    """
+    """Read a release of CASME II or SAMM: every annotated clip, also those outside the composite."""
     if manifest.annotation is None:
         raise InputError(f"{manifest.name}: the manifest has no annotation; restore it")
     return read_annotated(manifest, manifest.annotation, root, variant, coding)

@@ -16,18 +16,20 @@ from typing import Any
 
 import pandas as pd
 
-from memaa_lib.clips import cut_short, read_image
+from memaa_lib._support.cache import cache_root
+from memaa_lib._support.errors import InputError
+from memaa_lib._support.media import TAIL_BYTES, cut_short, image_header, read_image
+from memaa_lib._support.running import progress
 from memaa_lib.datasets.composite import exclusion, rule_exclusion
 from memaa_lib.datasets.index import read_release
-from memaa_lib.datasets.layout import FolderScan, image_header
+from memaa_lib.datasets.layout import FolderScan
+from memaa_lib.datasets.manifests import Counts, dataset_names, load_composite, load_manifest
 from memaa_lib.datasets.reading import Problem, Reading
 from memaa_lib.datasets.roots import configured_root
-from memaa_lib.manifests import DATASETS, LABELS, Counts, load_composite, load_manifest
-from memaa_lib.storage import InputError, cache_root, progress
-from memaa_lib.synthetic.truth import TRUTH_FOLDER, find_truth_folder, read_truth
+from memaa_lib.datasets.truth import TRUTH_FOLDER, find_truth_folder, read_truth
+from memaa_lib.paper import CLASSES, DATASETS
 
 _SHOWN_NUMBERS = 6
-_TAIL_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,6 @@ class CheckReport:
         What is known of the release (see the manifest) or meant so in a twin, with the reason.
     n_files
         Frames found.
-
-    Examples
-    --------
-    >>> report = check("smic")  # doctest: +SKIP
-    >>> report.ok, report.counts.found[0]  # doctest: +SKIP
-    (True, 164)
     """
 
     dataset: str
@@ -82,12 +78,7 @@ class CheckReport:
         return pd.DataFrame(rows, columns=["known", "kind", "subject", "clip", "message", "file"])
 
     def to_text(self) -> str:
-        """Return the whole report for reading: counts, problems, then what is known.
-
-        Returns
-        -------
-        str
-        """
+        """Return the whole report for reading: counts, problems, then what is known."""
         kind = "synthetic twin" if self.is_twin else "real data"
         coding = f", coding {self.coding}" if self.coding else ""
         lines = [
@@ -102,12 +93,7 @@ class CheckReport:
         return "\n".join(lines)
 
     def to_json(self) -> str:
-        """Return the whole report as JSON text.
-
-        Returns
-        -------
-        str
-        """
+        """Return the whole report as JSON text."""
         content = {
             "dataset": self.dataset,
             "root": self.root,
@@ -172,7 +158,7 @@ def check(
     >>> check("smic", "nowhere")
     Traceback (most recent call last):
         ...
-    memaa_lib.storage.InputError: nowhere: no such folder (the root given for smic); name the...
+    memaa_lib.InputError: nowhere: no such folder (the root given for smic); name the...
     """
     if dataset == "composite":
         raise InputError("composite: check its members one by one (smic, casme2, samm)")
@@ -214,7 +200,7 @@ def list_datasets() -> pd.DataFrame:
     ['smic', 'casme2', 'samm', 'further', 'composite']
     """
     rows = []
-    for name in (*DATASETS, "further"):
+    for name in dataset_names():
         manifest = load_manifest(name)
         source, root = _source(name)
         rows.append(
@@ -247,7 +233,7 @@ def list_datasets() -> pd.DataFrame:
 
 
 def _counted(counts: Counts) -> dict[str, int]:
-    return {name: getattr(counts, name) for name in ("clips", "subjects", *LABELS)}
+    return {name: getattr(counts, name) for name in ("clips", "subjects", *CLASSES)}
 
 
 def _source(dataset: str) -> tuple[str, str]:
@@ -258,7 +244,7 @@ def _source(dataset: str) -> tuple[str, str]:
         return "root not found", str(error)
     if path is not None:
         return "twin" if find_truth_folder(path) else "real", str(path)
-    from memaa_lib.synthetic.release import twin_cache_path
+    from memaa_lib.datasets.twins.release import twin_cache_path
 
     path = twin_cache_path(dataset)
     made = path.is_dir() and read_truth(path)["complete"] if _has_truth(path) else False
@@ -381,10 +367,7 @@ def _decoded(file: str) -> tuple[tuple[int, int], str] | str:
 
 
 def _from_header(file: str) -> tuple[tuple[int, int], str] | str:
-    header = image_header(file)
-    if header is None:
-        return "not a readable image" if os.path.getsize(file) else "the file is empty"
-    return _cut_short(file) or header
+    return _cut_short(file) or image_header(file) or "not a readable image"
 
 
 def _cut_short(file: str) -> str:
@@ -392,7 +375,7 @@ def _cut_short(file: str) -> str:
     size = os.path.getsize(file)
     with open(file, "rb") as stream:
         head = stream.read(6)
-        stream.seek(max(size - _TAIL_BYTES, 0))
+        stream.seek(max(size - TAIL_BYTES, 0))
         tail = stream.read()
     return cut_short(head + tail, size)
 
@@ -477,10 +460,10 @@ def _counts(reading: Reading, truth: dict[str, Any] | None) -> pd.DataFrame:
     by_rule = [r for r in reading.records if rule_exclusion(reading, r) is None]
     expected = _counted(reading.manifest.counts) if truth is None else truth["counts"]
     found = {"clips": len(inside), "subjects": len({r["subject"] for r in inside})}
-    found |= {label: sum(r["label"] == label for r in inside) for label in LABELS}
+    found |= {label: sum(r["label"] == label for r in inside) for label in CLASSES}
     rows = [
         {"what": name, "expected": expected[name], "found": found[name]}
-        for name in ("clips", "subjects", *LABELS)
+        for name in ("clips", "subjects", *CLASSES)
     ]
     annotated = sum(reading.manifest.annotated.values()) or len(reading.records)
     if truth is not None:

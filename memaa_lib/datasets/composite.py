@@ -12,24 +12,7 @@ from memaa_lib.datasets.reading import Reading
 
 
 def exclusion(reading: Reading, record: dict[str, Any]) -> str | None:
-    """Say why a clip is not in the composite.
-
-    Parameters
-    ----------
-    reading
-        The release.
-    record
-        One of its clips.
-
-    Returns
-    -------
-    str or None
-        ``None`` if the clip belongs to the composite and its frames are there.
-
-    Examples
-    --------
-    >>> exclusion(reading, reading.records[0])  # doctest: +SKIP
-    """
+    """Say why a clip is not in the composite; ``None`` if it is, and its frames are there."""
     reason = rule_exclusion(reading, record)
     if reason is None and not record["n_frames"]:
         return "no frame of it is on disk"
@@ -37,24 +20,12 @@ def exclusion(reading: Reading, record: dict[str, Any]) -> str | None:
 
 
 def rule_exclusion(reading: Reading, record: dict[str, Any]) -> str | None:
-    """Say why the rule leaves a clip out, whatever is on disk.
-
-    Parameters
-    ----------
-    reading
-        The release.
-    record
-        One of its clips.
-
-    Returns
-    -------
-    str or None
-        ``None`` if the rule takes it.
+    """Say why the rule leaves a clip out, whatever is on disk; ``None`` if it takes it.
 
     Examples
     --------
     >>> from types import SimpleNamespace
-    >>> from memaa_lib.manifests import load_manifest
+    >>> from memaa_lib.datasets.manifests import load_manifest
     >>> reading = SimpleNamespace(manifest=load_manifest("casme2"), coding="2014")
     >>> rule_exclusion(reading, {"label": "negative", "apex": 69, "onset": 69})
     'the apex is not after the onset'

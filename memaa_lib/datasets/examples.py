@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from memaa_lib._support.errors import InputError
 from memaa_lib.clips import Clip
 from memaa_lib.datasets.index import load_clip, load_index, load_truth
-from memaa_lib.manifests import dataset_names, load_manifest
+from memaa_lib.datasets.manifests import dataset_names, load_manifest
+from memaa_lib.datasets.truth import read_truth
+from memaa_lib.datasets.twins.release import ensure_twin
 from memaa_lib.paper import CLASSES, DATASET_TITLES
-from memaa_lib.storage import InputError
-from memaa_lib.synthetic.release import ensure_twin
-from memaa_lib.synthetic.truth import read_truth
 
 logger = logging.getLogger(__name__)
 ALLOWED = "MEMAA_ALLOW_SUBJECTS"  # dataset/subject, separated by commas
@@ -67,16 +67,6 @@ def describe(index: pd.DataFrame) -> str:
 
 def may_be_shown(row: Any) -> bool:
     """Whether the licence lets this clip's face be published.
-
-    Parameters
-    ----------
-    row
-        A row of :func:`memaa_lib.datasets.load_index`.
-
-    Returns
-    -------
-    bool
-        True for twins, and for subjects that are :func:`publishable`.
 
     Examples
     --------
@@ -185,16 +175,6 @@ def example_clip(index: pd.DataFrame, label: str, rank: int = 0) -> Clip:
     Clip
         From the index if its licence allows it to be shown, else from the set's synthetic twin; then
         a line in the log says so.
-
-    Raises
-    ------
-    InputError
-        As :func:`example_row`.
-
-    Examples
-    --------
-    >>> example_clip(load_index("smic"), "surprise").label  # doctest: +SKIP
-    'surprise'
     """
     row = shown_row(index, label, rank)
     return load_clip(row)
@@ -211,11 +191,6 @@ def shown_row(index: pd.DataFrame, label: str, rank: int = 0) -> pd.Series:
     Returns
     -------
     pandas.Series
-
-    Examples
-    --------
-    >>> shown_row(load_index("smic"), "surprise").label  # doctest: +SKIP
-    'surprise'
     """
     row = example_row(index, label, rank)
     if may_be_shown(row):

@@ -13,27 +13,32 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from memaa_lib._support.errors import InputError
 from memaa_lib.clips import Clip, stack_images
 from memaa_lib.datasets import annotated, smic
 from memaa_lib.datasets.composite import exclusion
 from memaa_lib.datasets.layout import scan_frames
+from memaa_lib.datasets.manifests import load_composite, load_manifest
 from memaa_lib.datasets.reading import Reading, to_frame
-from memaa_lib.datasets.roots import configured_root, find_root
-from memaa_lib.manifests import DATASETS, load_composite, load_manifest
-from memaa_lib.storage import InputError
-from memaa_lib.synthetic.truth import clip_truth_path, find_truth_folder, read_clip_truth
+from memaa_lib.datasets.roots import configured_root, ensure_root
+from memaa_lib.datasets.truth import (
+    LEVELS_TO_ROOT,
+    clip_truth_path,
+    find_truth_folder,
+    read_clip_truth,
+)
+from memaa_lib.paper import DATASETS
 
 logger = logging.getLogger(__name__)
 
-Protocol = Literal["megc2019", "all"]
+Clips = Literal["megc2019", "all"]
 Roots = Path | str | Mapping[str, Path | str] | None
-_LEVELS_TO_ROOT = 10  # a clip lies at most this deep in a release
 
 
 def load_index(
     dataset: str,
     root: Roots = None,
-    protocol: Protocol = "megc2019",
+    clips: Clips = "megc2019",
     *,
     coding: str | None = None,
     variant: str | None = None,
@@ -46,10 +51,10 @@ def load_index(
     dataset
         ``"smic"``, ``"casme2"``, ``"samm"``, ``"composite"`` (the three), or ``"further"``.
     root
-        The set's folder; see :func:`memaa_lib.datasets.find_root` for what happens without. For the
+        The set's folder; see :func:`memaa_lib.datasets.ensure_root` for what happens without. For the
         composite a dict of folders, or one folder with subfolders ``smic``, ``casme2`` and
         ``samm``.
-    protocol
+    clips
         ``"megc2019"``: the clips of the composite whose frames are there. ``"all"``: every
         annotated clip, also without class or frames (``n_frames`` 0).
     coding
@@ -80,22 +85,16 @@ def load_index(
     Notes
     -----
     What is wrong with a release is logged as a warning; :func:`memaa_lib.datasets.check` lists it.
-
-    Examples
-    --------
-    >>> index = load_index("casme2")  # doctest: +SKIP
-    >>> index.groupby("label").size().to_dict()  # doctest: +SKIP
-    {'negative': 88, 'positive': 32, 'surprise': 25}
     """
-    if protocol not in ("megc2019", "all"):
-        raise InputError(f"protocol {protocol!r}: expected 'megc2019' or 'all'")
+    if clips not in ("megc2019", "all"):
+        raise InputError(f"clips {clips!r}: expected 'megc2019' or 'all'")
     if dataset == "composite":
-        return _load_composite(root, protocol, coding, variant, allow_mixed)
+        return _load_composite(root, clips, coding, variant, allow_mixed)
     if isinstance(root, Mapping):
         root = root.get(dataset)
     reading = read_release(dataset, root, coding=coding, variant=variant)
     _warn(reading)
-    return _index_of(reading, protocol)
+    return _index_of(reading, clips)
 
 
 def read_release(
@@ -107,26 +106,12 @@ def read_release(
 ) -> Reading:
     """Read a release with everything that :func:`memaa_lib.datasets.check` needs to know.
 
-    Parameters
-    ----------
-    dataset, root, coding, variant
-        See :func:`load_index`; not the composite.
-
-    Returns
-    -------
-    Reading
-
-    Raises
-    ------
-    InputError
-        As :func:`load_index`.
-
     Examples
     --------
     >>> read_release("fer2013")
     Traceback (most recent call last):
         ...
-    memaa_lib.storage.InputError: 'fer2013' is no data set; expected one of smic, casme2,...
+    memaa_lib.InputError: 'fer2013' is no data set; expected one of smic, casme2,...
     """
     manifest = load_manifest(dataset)
     if coding is not None and (
@@ -134,7 +119,7 @@ def read_release(
     ):
         raise InputError(f"coding {coding!r}: {dataset} has no such coding; leave it out")
     read = smic.read if manifest.annotation is None else annotated.read
-    reading = read(manifest, find_root(dataset, root), variant, coding)
+    reading = read(manifest, ensure_root(dataset, root), variant, coding)
     reading.records.sort(key=lambda record: (record["subject"], record["clip"]))
     return reading
 
@@ -153,15 +138,6 @@ def explain_exclusions(
     -------
     pandas.DataFrame
         ``dataset, subject, clip, emotion, reason``.
-
-    Raises
-    ------
-    InputError
-        As :func:`load_index`.
-
-    Examples
-    --------
-    >>> explain_exclusions("casme2").reason.value_counts()  # doctest: +SKIP
     """
     rows = []
     for name, folder in _members(dataset, root).items():
@@ -198,12 +174,6 @@ def load_clip(row: Any) -> Clip:
     ------
     InputError
         If no frame is there or one cannot be read.
-
-    Examples
-    --------
-    >>> clip = load_clip(load_index("smic").iloc[0])  # doctest: +SKIP
-    >>> clip.onset, clip.apex  # doctest: +SKIP
-    (0, None)
     """
     frames, numbers = _present_frames(row)
     name = "/".join(str(_field(row, key)) for key in ("dataset", "subject", "clip"))
@@ -259,7 +229,7 @@ def load_truth_landmarks(row: Any) -> NDArray[np.float32]:
     >>> load_truth_landmarks(row)
     Traceback (most recent call last):
         ...
-    memaa_lib.storage.InputError: smic/s01/s01_ne_01: real data have no true landmarks; find...
+    memaa_lib.InputError: smic/s01/s01_ne_01: real data have no true landmarks; find...
     """
     truth = load_truth(row)
     _, numbers = _present_frames(row)
@@ -278,20 +248,16 @@ def load_truth(row: Any) -> dict[str, NDArray[Any]]:
     Returns
     -------
     dict
-        See :func:`memaa_lib.synthetic.truth.read_clip_truth`.
+        See :func:`memaa_lib.datasets.truth.read_clip_truth`.
 
     Raises
     ------
     InputError
         If the row is not of a twin.
-
-    Examples
-    --------
-    >>> sorted(load_truth(load_index("smic").iloc[0]))  # doctest: +SKIP
     """
     subject, clip = str(_field(row, "subject")), str(_field(row, "clip"))
     path = _field(row, "path")
-    folder = None if pd.isna(path) else find_truth_folder(path, _LEVELS_TO_ROOT)
+    folder = None if pd.isna(path) else find_truth_folder(path, LEVELS_TO_ROOT)
     if folder is None:
         raise InputError(
             f"{_field(row, 'dataset')}/{subject}/{clip}: real data have no true landmarks; "
@@ -305,7 +271,7 @@ def load_truth(row: Any) -> dict[str, NDArray[Any]]:
 
 def _how_to_mend(row: Any) -> str:
     """Say how a damaged clip of a synthetic twin is rendered again; nothing for a real one."""
-    folder = find_truth_folder(_field(row, "path"), _LEVELS_TO_ROOT)
+    folder = find_truth_folder(_field(row, "path"), LEVELS_TO_ROOT)
     if folder is None:
         return ""
     truth = clip_truth_path(folder.parent, str(_field(row, "subject")), str(_field(row, "clip")))
@@ -323,15 +289,6 @@ def _is_whole(file: Path) -> bool:
 
 def subject_key(row: Any) -> str:
     """Return the group of a clip: data set and subject, for ids of different sets can look alike.
-
-    Parameters
-    ----------
-    row
-        A row of :func:`load_index`.
-
-    Returns
-    -------
-    str
 
     Examples
     --------
@@ -358,7 +315,7 @@ def _present_frames(row: Any) -> tuple[list[Path], list[int]]:
         )
     onset, offset = int(_field(row, "onset")), int(_field(row, "offset"))
     scan = scan_frames(path)
-    if scan.links and find_truth_folder(path, _LEVELS_TO_ROOT):
+    if scan.links and find_truth_folder(path, LEVELS_TO_ROOT):
         raise InputError(
             f"{Path(path, scan.links[0])}: a link in a synthetic twin; a twin holds its own frames, so "
             "that nobody's face passes for a rendered one; write the twin again"
@@ -371,9 +328,9 @@ def _present_frames(row: Any) -> tuple[list[Path], list[int]]:
     return [Path(path, scan.frames[number]) for number in numbers], numbers
 
 
-def _index_of(reading: Reading, protocol: Protocol) -> pd.DataFrame:
+def _index_of(reading: Reading, clips: Clips) -> pd.DataFrame:
     records = reading.records
-    if protocol == "megc2019":
+    if clips == "megc2019":
         records = [record for record in records if exclusion(reading, record) is None]
     return to_frame(records)
 
@@ -427,7 +384,7 @@ def _members(dataset: str, root: Roots) -> dict[str, Path | str | None]:
 
 def _load_composite(
     root: Roots,
-    protocol: Protocol,
+    clips: Clips,
     coding: str | None,
     variant: str | None,
     allow_mixed: bool,
@@ -444,7 +401,7 @@ def _load_composite(
         load_index(
             name,
             folder,
-            protocol,
+            clips,
             coding=coding if name == "casme2" else None,
             variant=_member_variant(name, variant),
         )
@@ -452,7 +409,7 @@ def _load_composite(
     ]
     index = pd.concat(parts, ignore_index=True)
     expected = load_composite().counts.clips
-    if protocol == "megc2019" and len(index) != expected:
+    if clips == "megc2019" and len(index) != expected:
         logger.warning(
             "composite: %d clips, expected %d; run memaa data check", len(index), expected
         )

@@ -9,17 +9,17 @@ from __future__ import annotations
 import logging
 import os
 import re
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from PIL import Image, UnidentifiedImageError
-
+from memaa_lib._support.cache import fingerprint, kept
+from memaa_lib._support.errors import InputError
+from memaa_lib._support.media import image_header
 from memaa_lib.clips import IMAGE_SUFFIXES, frame_number
-from memaa_lib.manifests import DatasetManifest
-from memaa_lib.storage import InputError
-from memaa_lib.synthetic.truth import TRUTH_FOLDER
+from memaa_lib.datasets.manifests import DatasetManifest
+from memaa_lib.datasets.truth import TRUTH_FOLDER
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +100,32 @@ def scan_frames(folder: Path | str) -> FolderScan:
     return FolderScan(dict(sorted(frames.items())), tuple(duplicates), tuple(strays), tuple(linked))
 
 
+def clip_fingerprint(row: Mapping[str, Any]) -> str:
+    """Return digits that change with the frames of a clip, or the part of them that is used.
+
+    Where the clip of the index lies and when it was copied there do not matter.
+    """
+    folder = Path(row["path"])
+    files = [folder / name for name in scan_frames(folder).frames.values()]
+    states = [(stat.st_size, stat.st_mtime_ns) for stat in map(Path.stat, files)]
+
+    def read_all(missing: list[int]) -> list[str]:
+        return [fingerprint(*(part for file in files for part in (file.name, file.read_bytes())))]
+
+    # A shortcut, since to read all frames takes seconds: those that nobody touched are as they were.
+    state = fingerprint(str(folder.absolute()), [file.name for file in files], states)
+    (content,) = kept([f"clips/{state}.txt"], read_all, _read_fingerprint, Path.write_text)
+    part = [str(row.get(column)) for column in ("onset", "apex", "offset", "fps")]
+    return fingerprint(content, part)
+
+
+def _read_fingerprint(path: Path) -> str:
+    text = path.read_text()
+    if not re.fullmatch("[0-9a-f]{16}", text):
+        raise InputError(f"{path}: damaged")
+    return text
+
+
 def list_clip_folders(tree: Path, manifest: DatasetManifest) -> list[ClipFolder]:
     """List the clip folders below the subject folders.
 
@@ -117,7 +143,7 @@ def list_clip_folders(tree: Path, manifest: DatasetManifest) -> list[ClipFolder]
 
     Examples
     --------
-    >>> from memaa_lib.manifests import load_manifest
+    >>> from memaa_lib.datasets.manifests import load_manifest
     >>> list_clip_folders(Path("nowhere"), load_manifest("samm"))
     []
     """
@@ -148,7 +174,7 @@ def find_trees(root: Path, manifest: DatasetManifest) -> tuple[list[FrameTree], 
 
     Examples
     --------
-    >>> from memaa_lib.manifests import load_manifest
+    >>> from memaa_lib.datasets.manifests import load_manifest
     >>> find_trees(Path("nowhere"), load_manifest("samm"))
     ([], [])
     """
@@ -193,11 +219,11 @@ def choose_tree(root: Path, manifest: DatasetManifest, variant: str | None = Non
 
     Examples
     --------
-    >>> from memaa_lib.manifests import load_manifest
+    >>> from memaa_lib.datasets.manifests import load_manifest
     >>> choose_tree(Path("nowhere"), load_manifest("samm"))
     Traceback (most recent call last):
         ...
-    memaa_lib.storage.InputError: nowhere: no SAMM frames found; expected folders such as...
+    memaa_lib.InputError: nowhere: no SAMM frames found; expected folders such as...
     """
     if variant is not None and variant not in manifest.variants:
         raise InputError(
@@ -235,7 +261,7 @@ def example_folder(manifest: DatasetManifest) -> str:
 
     Examples
     --------
-    >>> from memaa_lib.manifests import load_manifest
+    >>> from memaa_lib.datasets.manifests import load_manifest
     >>> example_folder(load_manifest("casme2"))
     'Cropped/sub01/EP02_01f'
     """
@@ -248,33 +274,6 @@ def example_folder(manifest: DatasetManifest) -> str:
     folder = manifest.variants[manifest.twin.default_variant].folder
     subject = manifest.naming.subject_folder.format(1)
     return f"{folder}/{examples.get(manifest.name, f'{subject}/<clip>')}"
-
-
-def image_header(path: Path | str) -> tuple[tuple[int, int], str] | None:
-    """Read an image's size and kind from its header, without decoding it.
-
-    Parameters
-    ----------
-    path
-        An image file.
-
-    Returns
-    -------
-    ((width, height), kind) or None
-        ``kind`` is ``"gray"`` or ``"colour"``; ``None`` if the header cannot be read.
-
-    Examples
-    --------
-    >>> image_header("nowhere.png") is None
-    True
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                return image.size, "gray" if image.mode in ("L", "1") else "colour"
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
-        return None
 
 
 def _subfolders(folder: Path) -> list[Path]:

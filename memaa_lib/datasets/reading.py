@@ -17,6 +17,7 @@ from memaa_lib.datasets.layout import (
     list_clip_folders,
     scan_frames,
 )
+from memaa_lib.datasets.manifests import Annotation, DatasetManifest
 from memaa_lib.datasets.roots import DataRoot
 from memaa_lib.datasets.spreadsheet import (
     cell_text,
@@ -24,9 +25,8 @@ from memaa_lib.datasets.spreadsheet import (
     read_table,
     whole_number,
 )
-from memaa_lib.manifests import Annotation, DatasetManifest
 
-INDEX_COLUMNS = {
+INDEX_DTYPES = {
     "dataset": "str",
     "subject": "str",
     "clip": "str",
@@ -78,48 +78,14 @@ class Reading:
     def add_problem(
         self, kind: str, subject: str, clip: str, message: str, file: object = ""
     ) -> None:
-        """Note something wrong.
-
-        Parameters
-        ----------
-        kind, subject, clip, message, file
-            See :class:`Problem`.
-        """
+        """Note something wrong."""
         self.problems.append(Problem(kind, subject, clip, message, str(file)))
 
 
 def open_release(
     manifest: DatasetManifest, root: DataRoot, variant: str | None, coding: str | None
 ) -> Reading:
-    """Find the frames of a release and list its clip folders.
-
-    Parameters
-    ----------
-    manifest
-        The set's facts.
-    root
-        Where to look.
-    variant
-        ``"cropped"`` or ``"raw"``; ``None`` takes the manifest's first that is there.
-    coding
-        Noted in the result.
-
-    Returns
-    -------
-    Reading
-        Without records yet.
-
-    Raises
-    ------
-    InputError
-        If there are no frames.
-
-    Examples
-    --------
-    >>> from memaa_lib.datasets import find_root  # doctest: +SKIP
-    >>> from memaa_lib.manifests import load_manifest  # doctest: +SKIP
-    >>> open_release(load_manifest("smic"), find_root("smic"), None, None)  # doctest: +SKIP
-    """
+    """Find the frames of a release and list its clip folders; there are no records yet."""
     tree = choose_tree(root.path, manifest, variant)
     reading = Reading(manifest, root, tree, coding)
     for folder in list_clip_folders(tree.path, manifest):
@@ -146,34 +112,7 @@ def read_annotated(
 ) -> Reading:
     """Read a release whose clips stand in a spreadsheet (CASME II, SAMM).
 
-    Parameters
-    ----------
-    manifest, annotation
-        The set's facts.
-    root
-        Where to look.
-    variant, coding
-        Which frames, which edition of the spreadsheet; ``None`` takes what is there.
-
-    Returns
-    -------
-    Reading
-        One record for every row of the spreadsheet that can be understood; a row that cannot is a
-        problem.
-
-    Raises
-    ------
-    InputError
-        If frames or spreadsheet are missing or unreadable.
-
-    Examples
-    --------
-    >>> from memaa_lib.datasets import find_root  # doctest: +SKIP
-    >>> from memaa_lib.manifests import load_manifest  # doctest: +SKIP
-    >>> samm = load_manifest("samm")  # doctest: +SKIP
-    >>> root = find_root("samm")  # doctest: +SKIP
-    >>> len(read_annotated(samm, samm.annotation, root, None, None).records)  # doctest: +SKIP
-    159
+    A row that cannot be understood is a problem, every other one a record.
     """
     reading = open_release(manifest, root, variant, coding)
     file, reading.coding = find_annotation_file(
@@ -197,17 +136,6 @@ def read_annotated(
 def count_frames(scan: FolderScan | None, onset: int, offset: int) -> int:
     """Count the frames that are there from onset to offset.
 
-    Parameters
-    ----------
-    scan
-        What lies in the folder; ``None`` counts as empty.
-    onset, offset
-        Frame numbers, both included.
-
-    Returns
-    -------
-    int
-
     Examples
     --------
     >>> count_frames(FolderScan({5: "img5.jpg", 6: "img6.jpg", 9: "img9.jpg"}), 6, 9)
@@ -221,16 +149,6 @@ def count_frames(scan: FolderScan | None, onset: int, offset: int) -> int:
 def to_frame(records: list[dict[str, Any]]) -> pd.DataFrame:
     """Put records into a table with the index's columns and types.
 
-    Parameters
-    ----------
-    records
-        One dict a clip; keys beyond the index's columns are left out.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Frame numbers are ``Int64`` (``<NA>`` where nobody annotated them); ids are text.
-
     Examples
     --------
     >>> to_frame([]).shape
@@ -238,30 +156,13 @@ def to_frame(records: list[dict[str, Any]]) -> pd.DataFrame:
     """
     columns = {
         name: pd.Series([record.get(name) for record in records], dtype=kind)
-        for name, kind in INDEX_COLUMNS.items()
+        for name, kind in INDEX_DTYPES.items()
     }
     return pd.DataFrame(columns)
 
 
 def base_record(reading: Reading, subject: str, clip: str) -> dict[str, Any]:
-    """Return the fields of a record that do not depend on its annotation.
-
-    Parameters
-    ----------
-    reading
-        The release.
-    subject, clip
-        Canonical ids.
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    >>> base_record(reading, "s01", "s01_ne_01")["fps"]  # doctest: +SKIP
-    100.0
-    """
+    """Return the fields of a record that do not depend on its annotation."""
     folder = reading.folders.get((subject, clip))
     return {
         "dataset": reading.manifest.name,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from memaa_lib.manifests import dataset_names, load_manifest
-from memaa_lib.storage import InputError
-from memaa_lib.synthetic.truth import find_truth_folder, read_truth
+from memaa_lib._support.errors import InputError
+from memaa_lib.datasets.manifests import dataset_names, load_manifest
+from memaa_lib.datasets.truth import find_truth_folder
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +51,7 @@ def configured_root(dataset: str, root: Path | str | None = None) -> Path | None
     >>> configured_root("smic", "nowhere")
     Traceback (most recent call last):
         ...
-    memaa_lib.storage.InputError: nowhere: no such folder (the root given for smic); name the...
+    memaa_lib.InputError: nowhere: no such folder (the root given for smic); name the...
     """
     load_manifest(dataset)
     variable = f"MEMAA_{dataset.upper()}_ROOT"
@@ -64,7 +63,7 @@ def configured_root(dataset: str, root: Path | str | None = None) -> Path | None
 
 
 def find_root(dataset: str, root: Path | str | None = None) -> DataRoot:
-    """Return the folder of a data set; the synthetic twin if the user named none.
+    """Return where a data set is, or where its twin would be made if the user named no folder.
 
     Parameters
     ----------
@@ -83,41 +82,53 @@ def find_root(dataset: str, root: Path | str | None = None) -> DataRoot:
     InputError
         As :func:`configured_root`.
 
-    Notes
-    -----
-    The twin is made on first use, in the user's cache, and made anew if its truth file is damaged.
-    A line in the log says which is used.
-
     Examples
     --------
-    >>> find_root("further").is_twin  # doctest: +SKIP
+    >>> find_root("further").is_twin
     True
     """
     path = configured_root(dataset, root)
-    if path is not None:
-        is_twin = find_truth_folder(path) is not None
-        logger.info("%s: %s at %s", dataset, "synthetic twin" if is_twin else "real data", path)
-        return DataRoot(path, is_twin)
-    # the renderer: only where it is needed
-    from memaa_lib.synthetic.release import ensure_twin, twin_cache_path
+    if path is None:
+        # the renderer: only where it is needed
+        from memaa_lib.datasets.twins.release import twin_cache_path
 
-    _forget_damaged_twin(twin_cache_path(dataset))
-    path = ensure_twin(dataset)
-    logger.info("%s: no root is set, using the synthetic twin at %s", dataset, path)
-    return DataRoot(path, True)
+        return DataRoot(twin_cache_path(dataset), True)
+    return DataRoot(path, find_truth_folder(path) is not None)
 
 
-def _forget_damaged_twin(kept: Path) -> None:
-    """Remove a twin from the user's cache that nobody can tell from other files any more."""
-    if not kept.is_dir():
-        return
-    try:
-        read_truth(kept)
-    except InputError:
-        if not any(path.is_file() and path.name[0] != "." for path in kept.rglob("*")):
-            return  # another run is just beginning it
-        logger.warning("%s: its truth file is missing or damaged; the twin is made anew", kept)
-        shutil.rmtree(kept, ignore_errors=True)
+def ensure_root(dataset: str, root: Path | str | None = None) -> DataRoot:
+    """Return the folder of a data set; if the user named none, see to it that its twin is there.
+
+    Parameters
+    ----------
+    dataset, root
+        See :func:`find_root`.
+
+    Returns
+    -------
+    DataRoot
+        A line in the log says which it is.
+
+    Raises
+    ------
+    InputError
+        As :func:`configured_root`.
+
+    Examples
+    --------
+    >>> ensure_root("further").is_twin  # doctest: +SKIP
+    True
+    """
+    found = find_root(dataset, root)
+    if configured_root(dataset, root) is None:
+        from memaa_lib.datasets.twins.release import ensure_twin
+
+        ensure_twin(dataset)
+        logger.info("%s: no root is set, using the synthetic twin at %s", dataset, found.path)
+    else:
+        kind = "synthetic twin" if found.is_twin else "real data"
+        logger.info("%s: %s at %s", dataset, kind, found.path)
+    return found
 
 
 def _existing(path: Path, named_by: str) -> Path:
@@ -155,3 +166,36 @@ def _roots_table(file: Path) -> dict[str, str]:
             f"{file}: [roots] names {unknown[0]!r}, expected some of {', '.join(known)}"
         )
     return roots
+
+
+def data_root(dataset: str) -> tuple[str, str | None]:
+    """Say which data a set's pages would show at present.
+
+    Parameters
+    ----------
+    dataset
+        ``"smic"``, ``"casme2"`` or ``"samm"``.
+
+    Returns
+    -------
+    text : str
+    problem : str or None
+        If what is configured cannot be used.
+
+    Examples
+    --------
+    >>> data_root("smic")
+    ('the synthetic twin (no root is set)', None)
+    """
+    from memaa_lib.datasets.examples import publishable
+
+    try:
+        root = configured_root(dataset)
+        if root is None:
+            return "the synthetic twin (no root is set)", None
+        if find_truth_folder(root):
+            return f"{root} (a synthetic twin)", None
+        shown = ", ".join(sorted(publishable(dataset))) or "nobody's"
+        return f"{root} (real data; faces that may be published: {shown})", None
+    except InputError as error:
+        return "cannot be used", str(error)

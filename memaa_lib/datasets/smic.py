@@ -6,11 +6,11 @@ substitute, the middle of the clip.
 
 from __future__ import annotations
 
+from memaa_lib._support.errors import InputError
 from memaa_lib.datasets.layout import ClipFolder
+from memaa_lib.datasets.manifests import DatasetManifest
 from memaa_lib.datasets.reading import Reading, base_record, open_release
 from memaa_lib.datasets.roots import DataRoot
-from memaa_lib.manifests import DatasetManifest
-from memaa_lib.storage import InputError
 
 
 def read(
@@ -21,33 +21,7 @@ def read(
 ) -> Reading:
     """Read a release of SMIC, or of the further identities, which have its layout.
 
-    Parameters
-    ----------
-    manifest
-        The set's facts.
-    root
-        Where to look.
-    variant
-        ``"cropped"`` or ``"raw"``; ``None`` takes what is there.
-    coding
-        Must be ``None``: there is no spreadsheet.
-
-    Returns
-    -------
-    Reading
-        One record a clip folder that holds a frame.
-
-    Raises
-    ------
-    InputError
-        If there are no frames, a coding is asked for, or the clips are the long ones of SMIC-E.
-
-    Examples
-    --------
-    >>> from memaa_lib.datasets import find_root  # doctest: +SKIP
-    >>> from memaa_lib.manifests import load_manifest  # doctest: +SKIP
-    >>> len(read(load_manifest("smic"), find_root("smic")).records)  # doctest: +SKIP
-    164
+    There is no spreadsheet: one record a clip folder that holds a frame, and no ``coding``.
     """
     if coding is not None:
         raise InputError(f"coding {coding!r}: {manifest.name} has no spreadsheet; leave it out")
@@ -80,19 +54,9 @@ def read(
 def expected_clips(manifest: DatasetManifest) -> list[tuple[str, str]]:
     """List the clips that the release has: they are numbered from 1 within subject and class.
 
-    Parameters
-    ----------
-    manifest
-        SMIC's facts.
-
-    Returns
-    -------
-    list of (subject, clip)
-        Canonical ids.
-
     Examples
     --------
-    >>> from memaa_lib.manifests import load_manifest
+    >>> from memaa_lib.datasets.manifests import load_manifest
     >>> len(expected_clips(load_manifest("smic")))
     164
     """

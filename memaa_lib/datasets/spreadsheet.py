@@ -15,8 +15,8 @@ from typing import Any
 
 import openpyxl
 
-from memaa_lib.manifests import Annotation
-from memaa_lib.storage import InputError
+from memaa_lib._support.errors import InputError
+from memaa_lib.datasets.manifests import Annotation
 
 HEADER_ROWS = 60  # the header is searched for in this many rows
 MAX_ROWS = 20_000
@@ -37,39 +37,19 @@ class Table:
 def find_annotation_file(
     root: Path, tree: Path, annotation: Annotation, coding: str | None, title: str
 ) -> tuple[Path, str]:
-    """Find the annotation file of a release.
+    """Find the annotation file of a release, and which edition (coding) it is.
 
-    Parameters
-    ----------
-    root
-        What the user named as the set's folder.
-    tree
-        The folder of the subject folders; the file may lie above it.
-    annotation
-        The manifest's facts.
-    coding
-        Which edition; the default one, else any that is there, if ``None``.
-    title
-        What messages call the set.
-
-    Returns
-    -------
-    path : pathlib.Path
-    coding : str
-
-    Raises
-    ------
-    InputError
-        If none is found, or only one in the old ``.xls`` format.
+    It may lie beside or above ``tree``, the folder of the subject folders. ``coding`` ``None`` takes
+    the default edition, else any that is there.
 
     Examples
     --------
-    >>> from memaa_lib.manifests import load_manifest
+    >>> from memaa_lib.datasets.manifests import load_manifest
     >>> facts = load_manifest("samm").annotation
     >>> find_annotation_file(Path("nowhere"), Path("nowhere"), facts, None, "SAMM")
     Traceback (most recent call last):
         ...
-    memaa_lib.storage.InputError: nowhere: no annotation file of SAMM found; expected...
+    memaa_lib.InputError: nowhere: no annotation file of SAMM found; expected...
     """
     if coding is not None and coding not in annotation.codings:
         raise InputError(
@@ -96,33 +76,17 @@ def find_annotation_file(
 
 
 def read_table(path: Path | str, annotation: Annotation) -> Table:
-    """Read an annotation spreadsheet.
+    """Read an annotation spreadsheet: every row below the header that has a subject and a clip.
 
-    Parameters
-    ----------
-    path
-        An ``.xlsx`` file.
-    annotation
-        The manifest's facts: the header cell to search for and the columns' names.
-
-    Returns
-    -------
-    Table
-        Every row below the header that has a subject and a clip; ``row`` is its number in the file.
-        Formulas are not evaluated and need no cached value: no column that is read holds one.
-
-    Raises
-    ------
-    InputError
-        If the file is no spreadsheet, has no header or lacks a column.
+    Formulas are not evaluated and need no cached value: no column that is read holds one.
 
     Examples
     --------
-    >>> from memaa_lib.manifests import load_manifest
+    >>> from memaa_lib.datasets.manifests import load_manifest
     >>> read_table("codes.xls", load_manifest("samm").annotation)
     Traceback (most recent call last):
         ...
-    memaa_lib.storage.InputError: codes.xls: the old .xls format is not read; open it and save...
+    memaa_lib.InputError: codes.xls: the old .xls format is not read; open it and save...
     """
     path = Path(path)
     if path.suffix.lower() == ".xls":
@@ -150,15 +114,6 @@ def read_table(path: Path | str, annotation: Annotation) -> Table:
 def whole_number(value: object) -> int | None:
     """Return a cell's whole number, or ``None`` if it holds none.
 
-    Parameters
-    ----------
-    value
-        A cell's value.
-
-    Returns
-    -------
-    int or None
-
     Examples
     --------
     >>> whole_number(46.0), whole_number(" 46 "), whole_number("/"), whole_number(4.5)
@@ -176,15 +131,6 @@ def whole_number(value: object) -> int | None:
 
 def cell_text(value: object) -> str:
     """Return a cell's text, without blanks around it; a whole number as its digits.
-
-    Parameters
-    ----------
-    value
-        A cell's value.
-
-    Returns
-    -------
-    str
 
     Examples
     --------

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memaa_lib.storage import InputError
+from memaa_lib._support.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Camera:
 
     Raises
     ------
-    memaa_lib.storage.InputError
+    memaa_lib.InputError
         If a size, a rate or the window is impossible.
 
     Examples

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from memaa_lib.storage import InputError
+from memaa_lib._support.errors import InputError
 from memaa_lib.synthetic.head import ANCESTRIES, load_head, macro_weights
 
 Colour = tuple[float, float, float]
@@ -257,7 +257,7 @@ def sample_identity(dataset: str, subject: str, seed: int = 0) -> Identity:
 
     Raises
     ------
-    memaa_lib.storage.InputError
+    memaa_lib.InputError
         If a name is empty or the seed is not a whole number from 0.
 
     Examples

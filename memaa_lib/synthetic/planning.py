@@ -12,12 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from memaa_lib.storage import InputError
+from memaa_lib._support.errors import InputError
 from memaa_lib.synthetic.expressions import ACTION_UNITS, action_unit_index
 from memaa_lib.synthetic.identity import generator
 from memaa_lib.synthetic.rig import FaceRig
-
-LABELS = ("negative", "positive", "surprise")
 
 
 @dataclass(frozen=True)
@@ -85,6 +83,7 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
         ),
     ),
 }
+KINDS = tuple(sorted(RECIPES))  # of expression; sorted, as what is drawn depends on the order
 _BLINK_UNITS = ("AU45L", "AU45R")
 _NEVER_IDLE = (*_BLINK_UNITS, "AU25", "AU26")
 _IDLE_UNITS = 5
@@ -231,17 +230,11 @@ def plan_clip(
 
     Raises
     ------
-    memaa_lib.storage.InputError
+    memaa_lib.InputError
         If the label is unknown, the apex lies outside the clip or the difficulty outside [0, 1].
-
-    Examples
-    --------
-    >>> plan = plan_clip(rig, "surprise", n_frames=40, apex=18, clip="EP01")  # doctest: +SKIP
-    >>> plan.active_units  # doctest: +SKIP
-    ('AU1L', 'AU2L', 'AU1R', 'AU2R')
     """
-    if label not in LABELS:
-        raise InputError(f"label must be one of {', '.join(LABELS)}, got {label!r}")
+    if label not in KINDS:
+        raise InputError(f"label must be one of {', '.join(KINDS)}, got {label!r}")
     if n_frames < 2 or not 1 <= apex < n_frames:
         raise InputError(
             f"clip {clip!r}: the apex must be 1 to n_frames - 1, got apex={apex}, "
@@ -253,7 +246,7 @@ def plan_clip(
     rng = generator("clip", *key)
     shown = label
     if rng.random() < level.mislabel_chance:
-        shown = str(rng.choice([other for other in LABELS if other != label]))
+        shown = str(rng.choice([other for other in KINDS if other != label]))
     emotion, at_apex = _draw_expression(rng, shown, rig.peaks)
     if rng.random() < level.distractor_chance:
         _add_distractor(rng, at_apex, rig.peaks)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from memaa_lib.storage import InputError
+from memaa_lib._support.errors import InputError
 from memaa_lib.synthetic.expressions import ACTION_UNITS
 from memaa_lib.synthetic.imaging import Image
 from memaa_lib.synthetic.planning import ClipPlan
@@ -102,14 +102,8 @@ def render_clip(
 
     Raises
     ------
-    memaa_lib.storage.InputError
+    memaa_lib.InputError
         If the gain is negative or not a number, or there are fewer than three key frames.
-
-    Examples
-    --------
-    >>> clip = render_clip(rig, plan)  # doctest: +SKIP
-    >>> clip.frames.shape  # doctest: +SKIP
-    (40, 178, 146, 3)
     """
     if not 0 <= motion_gain < np.inf:
         raise InputError(f"motion_gain must be 0 or more, got {motion_gain!r}")
@@ -185,7 +179,7 @@ def true_flow(rig: FaceRig, plan: ClipPlan, a: int, b: int) -> NDArray[np.float3
 
     Raises
     ------
-    memaa_lib.storage.InputError
+    memaa_lib.InputError
         If an index lies outside the clip.
     """
     for index in (a, b):

@@ -18,7 +18,14 @@ import numpy as np
 import openpyxl
 import torch
 import yaml
-from fake_releases import (
+
+from memaa_lib._support.weights import read_weights
+from memaa_lib.clips import read_clip, read_frames, read_image, write_image, write_video
+from memaa_lib.datasets import load_index
+from memaa_lib.datasets.manifests import DatasetManifest, manifests_folder, read_manifest
+from memaa_lib.datasets.roots import configured_root
+from memaa_lib.metrics import read_megc_log, score_file
+from tests.fake_releases import (
     CASME2_HEADER,
     CASME2_ROWS,
     SAMM_HEADER,
@@ -28,13 +35,6 @@ from fake_releases import (
     samm_tree,
     write_sheet,
 )
-
-from memaa_lib.clips import read_clip, read_frames, read_image, write_image, write_video
-from memaa_lib.datasets import load_index
-from memaa_lib.datasets.roots import configured_root
-from memaa_lib.manifests import DatasetManifest, manifests_folder, read_manifest
-from memaa_lib.metrics import read_megc_log, score_file
-from memaa_lib.network import read_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = np.random.default_rng(0).integers(0, 256, (24, 20, 3), np.uint8)

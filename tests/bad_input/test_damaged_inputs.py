@@ -10,16 +10,16 @@ from collections import Counter
 import cv2
 import numpy as np
 import pytest
-from damages import DAMAGES, IMAGE, Damage, bad_rows
-from fake_releases import CASME2_HEADER, CASME2_ROWS, casme2_cells, casme2_tree, write_sheet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from papermill.translators import PythonTranslator
 
 from memaa_lib import cli
+from memaa_lib._support.errors import InputError
 from memaa_lib.clips import read_clip, read_image, write_clip, write_image, write_video
 from memaa_lib.datasets import check, load_clip, load_index
-from memaa_lib.storage import InputError
+from tests.bad_input.damages import DAMAGES, IMAGE, Damage, bad_rows
+from tests.fake_releases import CASME2_HEADER, CASME2_ROWS, casme2_cells, casme2_tree, write_sheet
 
 LEAST = 200  # damaged inputs that this folder holds at least
 

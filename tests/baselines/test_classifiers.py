@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from memaa_lib.baselines import off_apexnet, ststnet
+from memaa_lib._support.errors import InputError
 from memaa_lib.baselines.classifiers import LinearMachine, NetSettings, SmallNet
-from memaa_lib.baselines.off_apexnet import OffApexNet
-from memaa_lib.baselines.ststnet import STSTNet
-from memaa_lib.storage import InputError
+from memaa_lib.baselines.networks import off_apexnet, ststnet
+from memaa_lib.baselines.networks.off_apexnet import OffApexNet
+from memaa_lib.baselines.networks.ststnet import STSTNet
 
 QUICK = NetSettings(epochs=30, learning_rate=2e-3, batch_size=16)
 

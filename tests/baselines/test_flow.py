@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from memaa_lib._support.errors import InputError
 from memaa_lib.baselines.bi_woof import bi_woof
 from memaa_lib.baselines.flow import ESTIMATORS, mean_distance, optical_flow, optical_strain
 from memaa_lib.baselines.flow_images import flow_image
-from memaa_lib.storage import InputError
 from tests.baselines.conftest import smooth_noise
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from skimage.feature import hog
 
+from memaa_lib._support.errors import InputError
 from memaa_lib.baselines.hog3d import gradients, hog3d, orientation_histograms
-from memaa_lib.storage import InputError
 
 
 def test_xy_plane_of_one_frame_is_scikit_images_hog():

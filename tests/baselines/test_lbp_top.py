@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.feature import local_binary_pattern
 
+from memaa_lib._support.errors import InputError
 from memaa_lib.baselines.lbp_top import (
     block_histograms,
     interpolate,
@@ -14,7 +15,6 @@ from memaa_lib.baselines.lbp_top import (
     lbp_top,
     plane_codes,
 )
-from memaa_lib.storage import InputError
 
 QUICKLY = settings(deadline=None, derandomize=True, max_examples=25)
 FRAMES = np.random.default_rng(0).integers(0, 40, (11, 13, 12), dtype=np.uint8)

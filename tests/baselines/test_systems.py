@@ -1,12 +1,17 @@
 """All systems through one interface: kept features, folds, resuming, the log."""
 
+import shutil
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
-from memaa_lib.baselines import SYSTEMS, cost_per_clip, make_features
+from memaa_lib._support.errors import InputError
+from memaa_lib.baselines import SYSTEMS, FaceClip, cost_per_clip, make_features
 from memaa_lib.metrics import read_megc_log, write_megc_log
 from memaa_lib.protocol import evaluate_method, leave_one_subject_out
-from memaa_lib.storage import InputError
+from tests.fake_releases import copied_elsewhere
 
 LENGTHS = {
     "lbp_top": 1200, "bi_woof": 200, "off_apexnet": 2352, "ststnet": 2352, "hog3d": 800,
@@ -16,25 +21,37 @@ SUMMED = {"lbp_top": 75, "apex": 25}
 
 
 @pytest.fixture
-def features(index, tmp_path):
-    return make_features(index, list(SYSTEMS), n_jobs=1, cache=tmp_path / "kept")
+def features(index, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path / "cache"))
+    return make_features(index, list(SYSTEMS), n_jobs=1)
 
 
 def test_every_system_has_features_of_its_length(index, features):
-    assert {name: part.shape for name, part in features.items()} == {
+    assert {name: features[name].shape for name in LENGTHS} == {
         name: (len(index), length) for name, length in LENGTHS.items()
     }
+    for name, part in features.items():  # of further systems, too
+        assert part.dtype == np.float32, name
+        assert np.isfinite(part).all(), name
     for name, total in SUMMED.items():
         assert np.allclose(features[name].sum(axis=1), total, atol=1e-2)
     assert np.array_equal(features["off_apexnet"], features["ststnet"])
+
+
+def test_the_systems_of_table_3_come_first_and_cost_no_torch():
+    code = "import sys; from memaa_lib.baselines import SYSTEMS as s; print(*s, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *names, torch = done.stdout.split()
+    assert names[:3] == ["lbp_top", "bi_woof", "off_apexnet"]
+    assert set(names) >= set(LENGTHS)
+    assert torch == "False"
 
 
 @pytest.mark.parametrize("damage", ["other", "cut", "one bit"])
 def test_features_are_read_from_disk_and_made_again_if_damaged(
     damage, index, features, tmp_path, monkeypatch
 ):
-    folder = tmp_path / "kept"
-    damaged = sorted((folder / "bi_woof").iterdir())[0]
+    damaged = sorted((tmp_path / "cache" / "features" / "bi_woof").iterdir())[0]
     content = bytearray(damaged.read_bytes())
     if damage == "other":
         content = bytearray(b"not an array")
@@ -47,16 +64,25 @@ def test_features_are_read_from_disk_and_made_again_if_damaged(
     monkeypatch.setattr(
         "memaa_lib.baselines.bi_woof.bi_woof", lambda flow: calls.append(1) or np.zeros(200)
     )
-    again = make_features(index, ["bi_woof", "lbp_top"], n_jobs=1, cache=folder)
+    again = make_features(index, ["bi_woof", "lbp_top"], n_jobs=1)
     assert len(calls) == 1
     assert np.array_equal(again["lbp_top"], features["lbp_top"])
 
 
-def test_a_clip_that_cannot_be_read_is_named(index, tmp_path):
+def test_a_copied_cache_serves_copied_clips(index, features, tmp_path, monkeypatch):
+    copy = shutil.copytree(tmp_path / "cache", tmp_path / "copy")
+    monkeypatch.setenv("MEMAA_CACHE", str(copy))
+    index["path"] = copied_elsewhere(tmp_path / "release", index["path"])
+    monkeypatch.setattr(FaceClip, "_read", lambda *_: pytest.fail("made again"))
+    again = make_features(index, list(SYSTEMS), n_jobs=1)
+    assert all(np.array_equal(again[name], features[name]) for name in SYSTEMS)
+
+
+def test_a_clip_that_cannot_be_read_is_named(index):
     broken = index.copy()
     broken["offset"] = 0
     with pytest.raises(InputError, match="clip0"):
-        make_features(broken, ["bi_woof"], n_jobs=1, cache=tmp_path / "kept")
+        make_features(broken, ["bi_woof"], n_jobs=1)
 
 
 @pytest.mark.parametrize("method", ["lbp_top", "bi_woof"])

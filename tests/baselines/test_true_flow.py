@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from memaa_lib._support.errors import InputError
 from memaa_lib.baselines import FaceClip
 from memaa_lib.baselines.flow import flow_errors, true_face_flow
 from memaa_lib.datasets import load_index, load_truth_landmarks
-from memaa_lib.storage import InputError
-from memaa_lib.synthetic.release import write_twin
+from memaa_lib.datasets.twins.release import write_twin
 
 pytestmark = pytest.mark.slow
 

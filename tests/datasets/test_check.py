@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import openpyxl
 import pytest
-from fake_releases import fake_renderer, make_twin, no_roots, trees
 
+from memaa_lib._support.errors import InputError
 from memaa_lib.clips import frame_number, write_image
 from memaa_lib.datasets import check, list_datasets, load_index
-from memaa_lib.storage import InputError
+from tests.fake_releases import fake_renderer, make_twin, no_roots, trees
 
 __all__ = ["fake_renderer", "make_twin", "no_roots", "trees"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from fake_releases import fake_renderer, make_twin, no_roots, trees
 
+from memaa_lib._support.errors import InputError
 from memaa_lib.clips import write_image
 from memaa_lib.datasets import (
     explain_exclusions,
@@ -19,11 +19,11 @@ from memaa_lib.datasets import (
     load_truth_landmarks,
     subject_key,
 )
-from memaa_lib.manifests import load_manifest
-from memaa_lib.storage import InputError
-from memaa_lib.synthetic.annotation import write_spreadsheets
-from memaa_lib.synthetic.contents import plan_release
-from memaa_lib.synthetic.release import clip_folder, frame_name
+from memaa_lib.datasets.manifests import load_manifest
+from memaa_lib.datasets.twins.annotation import write_spreadsheets
+from memaa_lib.datasets.twins.contents import plan_release
+from memaa_lib.datasets.twins.release import clip_folder, frame_name
+from tests.fake_releases import fake_renderer, make_twin, no_roots, trees
 
 __all__ = ["fake_renderer", "make_twin", "no_roots", "trees"]
 
@@ -318,7 +318,7 @@ def test_clip_without_frames(trees, tmp_path):
 def test_unknown_names_and_empty_folders(tmp_path):
     with pytest.raises(InputError, match="no data set"):
         load_index("fer", tmp_path)
-    with pytest.raises(InputError, match="protocol"):
+    with pytest.raises(InputError, match="clips"):
         load_index("smic", tmp_path, "megc2018")  # type: ignore[arg-type]
     for name in ("smic", "casme2", "samm"):
         with pytest.raises(InputError, match="frames found"):
@@ -348,6 +348,18 @@ def test_roots(trees, tmp_path, monkeypatch, fake_renderer, caplog):
         (Path.cwd().parent / "memaa.toml").write_text(text)
         with pytest.raises(InputError, match=message):
             find_root("smic")
+
+
+def test_to_find_a_twin_is_not_to_make_it(no_roots, fake_renderer, monkeypatch, tmp_path):
+    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path / "cache"))
+    found = find_root("further")
+    assert found.is_twin
+    assert not (tmp_path / "cache").exists()
+    found.path.mkdir(parents=True)
+    (found.path / "damaged.bmp").write_bytes(b"x")
+    assert find_root("further") == found
+    assert [file.name for file in found.path.iterdir()] == ["damaged.bmp"]
+    assert fake_renderer == []
 
 
 def test_composite_never_mixes(trees, tmp_path, make_twin):

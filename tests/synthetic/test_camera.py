@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from memaa_lib.storage import InputError
+from memaa_lib._support.errors import InputError
 from memaa_lib.synthetic import CAMERAS, Camera
 from memaa_lib.synthetic.camera import View
 from memaa_lib.synthetic.sensor import Sensor, develop

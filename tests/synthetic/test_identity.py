@@ -5,7 +5,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from memaa_lib.storage import InputError
+from memaa_lib._support.errors import InputError
 from memaa_lib.synthetic import load_head, sample_identity
 from memaa_lib.synthetic.expressions import ACTION_UNITS, action_unit_shifts
 

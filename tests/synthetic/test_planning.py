@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memaa_lib.storage import InputError
+from memaa_lib._support.errors import InputError
 from memaa_lib.synthetic import plan_clip
-from memaa_lib.synthetic.planning import LABELS, RECIPES, Difficulty, smooth_rise
+from memaa_lib.synthetic.planning import KINDS, RECIPES, Difficulty, smooth_rise
 
 
 @settings(deadline=None, derandomize=True, max_examples=40)
-@given(st.sampled_from(LABELS), st.integers(2, 140), st.floats(0, 1), st.floats(0, 1))
+@given(st.sampled_from(KINDS), st.integers(2, 140), st.floats(0, 1), st.floats(0, 1))
 def test_course_of_an_expression(small_rig, label, n_frames, where, difficulty):
     apex = 1 + int(where * (n_frames - 2))
     plan = plan_clip(

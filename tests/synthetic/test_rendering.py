@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from memaa_lib.storage import InputError
+from memaa_lib._support.errors import InputError
 from memaa_lib.synthetic import (
     ACTION_UNITS,
     CAMERAS,

@@ -1,0 +1,1 @@
+"""What makes a book of the notebooks: runs, guard, editions, slides, PDF, published tree."""

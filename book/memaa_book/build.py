@@ -1,0 +1,381 @@
+"""From notebooks to HTML: doit runs what is stale, then jupyter-book builds what was run.
+
+doit remembers what each page was made from, so only stale pages run again.
+
+    python -m memaa_book.build page casme2 05_emotion_avatar laptop -samm
+    python -m memaa_book.build prepare avatars-casme2 laptop
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import joblib
+import yaml
+from doit.cmd_base import ModuleTaskLoader
+from doit.doit_cmd import DoitMain
+from doit.tools import config_changed
+
+import memaa_lib
+from memaa_book import guard, pages
+from memaa_book.pages import COMMON, Run, RunFailed
+from memaa_book.prepare import PRETRAINING, SCORES, avatars_of, data_state, needs_of, prepare
+from memaa_book.report import BuildReport, last_line
+from memaa_lib._support.cache import atomic_path, fingerprint
+from memaa_lib._support.errors import InputError
+from memaa_lib.paper import DATASETS
+
+logger = logging.getLogger(__name__)
+
+# doit swaps sys.stderr while it captures, and threads get in each other's way
+NO_CAPTURE = {"capture": False}
+BOOK_DATE = "1795305600"  # 2026-11-22, in seconds: what the builder takes for today
+PATIENCE = 8  # s that a process has to tidy up after Ctrl-C
+
+
+# ------------------------------------------------------------------ the whole build
+def build_book(
+    datasets: Sequence[str] = (), *, profile: str = "laptop", n_jobs: int | None = None
+) -> BuildReport:
+    """Run every stale notebook and build the book.
+
+    Parameters
+    ----------
+    datasets
+        Data sets to show; empty: all.
+    profile
+        Training profile, see :data:`memaa_lib.profiles.PROFILES`.
+    n_jobs
+        Notebooks to run at the same time. Default: one more than there are cores, since a notebook
+        waits now and then, but five at most, for the sake of memory.
+
+    Returns
+    -------
+    BuildReport
+
+    Raises
+    ------
+    InputError
+        For an unknown data set.
+    """
+    known = (*DATASETS, "composite")
+    for name in datasets:
+        if name not in known:
+            raise InputError(f"{name}: unknown data set; there are {', '.join(known)}")
+    runs = pages.published_runs(datasets)
+    needs = {run: needs_of(run) for run in runs}
+    state = pages.ROOT / "build" / ".doit.json"
+    state.parent.mkdir(exist_ok=True)
+    forget_damaged_state(state)
+    report = BuildReport()
+    module = {
+        "DOIT_CONFIG": {
+            "default_tasks": ["html"],
+            "dep_file": str(state),
+            "backend": "json",
+            "continue": True,
+            "reporter": report,
+            "num_process": n_jobs or 1 + min(joblib.cpu_count(), 4),
+            "par_type": "thread",
+            "verbosity": 0,
+        },
+        "task_page": lambda: page_tasks(needs, profile),
+        "task_prepare": lambda: prepare_tasks(needs, profile),
+        "task_html": lambda: html_task(needs, strict=not datasets),
+    }
+    with report.bar, ending_processes():
+        status = DoitMain(ModuleTaskLoader(module)).run(["run"])
+    if status and report.ok:
+        raise RunFailed(f"doit ended with status {status} before any task ran")
+    return report
+
+
+def forget_damaged_state(path: Path) -> None:
+    """Remove doit's memory of what is fresh if a kill left a part of it: doit itself would stop."""
+    if not path.exists():
+        return
+    try:
+        state = json.loads(path.read_bytes())
+        whole = isinstance(state, dict) and all(isinstance(task, dict) for task in state.values())
+    except ValueError:
+        whole = False
+    if not whole:
+        logger.warning("%s: damaged, so every page is taken for stale and runs again", path)
+        path.unlink()
+
+
+# ------------------------------------------------------------------ the tasks
+def page_tasks(needs: Mapping[Run, list[str]], profile: str) -> Iterator[dict[str, Any]]:
+    """Yield a task a page."""
+    library = library_fingerprint()
+    runs = list(needs)
+    for run in runs:
+        state = {"library": library, "profile": profile, "data": data_state(run.dataset)}
+        suffix = pages.label_suffix(run, runs)
+        yield {
+            "name": f"{run.dataset}/{run.notebook}",
+            "actions": [(run_in_process, ["page", run.dataset, run.notebook, profile, suffix])],
+            "io": NO_CAPTURE,
+            "file_dep": [str(run.source)],
+            "targets": [str(run.target)],
+            "uptodate": [config_changed(state)],
+            "task_dep": [f"prepare:{name}" for name in needs[run]],
+        }
+
+
+def prepare_tasks(needs: Mapping[Run, list[str]], profile: str) -> Iterator[dict[str, Any]]:
+    """Yield a task for each thing that pages need."""
+    library = library_fingerprint()
+    previous: list[str] = []
+    for name in dict.fromkeys(name for some in needs.values() for name in some):
+        kind, _, what = name.partition("-")
+        state = {"library": library, "profile": profile, "data": data_state(what)}
+        # twins and avatars use all cores, so they are made one after the other; pre-training and
+        # folds use one, and run beside whatever else there is
+        before: list[str] = []
+        if kind == "avatars":
+            before, previous = previous, [name]
+        elif kind == "scores":
+            before = [PRETRAINING, *avatars_of(SCORES[what])]
+        yield {
+            "name": name,
+            "actions": [(run_in_process, ["prepare", name, profile])],
+            "io": NO_CAPTURE,
+            "uptodate": [config_changed(state)],
+            "task_dep": [f"prepare:{other}" for other in before],
+        }
+
+
+def html_task(needs: Mapping[Run, list[str]], *, strict: bool) -> dict[str, Any]:
+    """Return the task that builds the pages."""
+    sources = [pages.ROOT / "_config.yml", pages.ROOT / "_toc.yml"]
+    for pattern in ("*.md", "*.bib", "*.json", "_ext/*.py", "_static/*.*"):
+        sources += sorted((pages.ROOT / "book").glob(pattern))
+    # pre-training takes longest and waits for nothing: it starts first
+    trained = any(PRETRAINING in some for some in needs.values())
+    return {
+        "actions": [(build_html, [list(needs)], {"strict": strict})],
+        "io": NO_CAPTURE,
+        "file_dep": [str(path) for path in sources] + [str(run.target) for run in needs],
+        "targets": [str(pages.ROOT / "_build" / "html" / "index.html")],
+        "task_dep": [f"prepare:{PRETRAINING}", "page"] if trained else ["page"],
+        "uptodate": [True],
+    }
+
+
+def library_fingerprint() -> str:
+    """Return a digest of what pages compute with: library and facts, not what makes books of pages.
+
+    Facts are the data manifests and the reference runs, which pages read as they read the library.
+    """
+    folder = Path(memaa_lib.__file__).parent
+    files = sorted(path for path in folder.rglob("*.py") if path.name != "cli.py")
+    facts = sorted((pages.ROOT / "data_manifests").glob("*.yaml"))
+    facts += sorted((pages.ROOT / "results").rglob("*.json"))
+    return fingerprint(*(f"{path.name}".encode() + path.read_bytes() for path in files + facts))
+
+
+# ------------------------------------------------------------------ processes that can be stopped
+_stopping = threading.Event()
+_starting = threading.Lock()
+_processes: set[subprocess.Popen[str]] = set()
+
+
+def run_stoppable(
+    command: Sequence[str], environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in the project's folder, in a block of :func:`ending_processes`."""
+    with _starting:
+        if _stopping.is_set():
+            raise RunFailed("stopped")
+        process = subprocess.Popen(
+            command, cwd=pages.ROOT, env=os.environ | environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        _processes.add(process)
+    out, err = process.communicate()
+    _processes.discard(process)
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+@contextlib.contextmanager
+def ending_processes() -> Iterator[None]:
+    """End what still runs when the block is stopped, and let nothing else begin.
+
+    A terminal sends Ctrl-C to all processes, but ``kill`` reaches the main one alone.
+    """
+    _stopping.clear()
+    try:
+        yield
+    except BaseException:
+        with _starting:
+            _stopping.set()
+            left = list(_processes)
+        for process in left:
+            process.send_signal(signal.SIGINT)
+        for process in left:
+            try:
+                process.wait(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        raise
+
+
+def run_in_process(*arguments: str) -> None:
+    """Run ``python -m memaa_book.build`` with ``arguments``; raise the last line that it said."""
+    log = pages.ROOT / "build" / "logs" / f"{'-'.join(arguments[:3])}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    progress = log.with_suffix(".progress")
+    command = [sys.executable, "-m", "memaa_book.build", *arguments]
+    done = run_stoppable(command, {"MEMAA_PROGRESS": str(progress)})
+    progress.unlink(missing_ok=True)
+    log.write_text(done.stdout + done.stderr, "utf-8")
+    if done.returncode:
+        said = last_line(done.stderr)
+        raise RunFailed(said or f"ended with status {done.returncode}; see {log}")
+
+
+def main(task: str, *arguments: str) -> int:
+    """Run one task in this process: ``page DATASET NOTEBOOK PROFILE SUFFIX``, ``prepare NEED PROFILE``.
+
+    Examples
+    --------
+    >>> main("page", "smic", "99_none", "laptop", "")
+    1
+    """
+    do: Callable[..., None] = run_page if task == "page" else prepare
+    try:
+        do(*arguments)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def run_page(dataset: str, notebook: str, profile: str, suffix: str) -> None:
+    """Execute one page of the book; its parameters are those that the notebook has."""
+    run = Run(dataset, notebook)
+    parameters = {} if dataset == COMMON else {"dataset": dataset}
+    if "profile" in pages.known_parameters(run.source):
+        parameters["profile"] = profile
+    pages.execute(
+        run.source,
+        run.target,
+        parameters,
+        dataset=dataset,
+        suffix=suffix,
+        failed=pages.ROOT / "build" / "failed" / dataset / f"{notebook}.ipynb",
+        check=guard.refuse_gated_faces,
+    )
+
+
+# ------------------------------------------------------------------ HTML
+def build_html(runs: Sequence[Run], *, strict: bool, project: Path | None = None) -> None:
+    """Build ``_build/html`` anew from the prose and the executed notebooks.
+
+    The book is built beside the old one and takes its place when it is whole. It is always built
+    from nothing: an incremental build of Sphinx gives other bytes.
+
+    Parameters
+    ----------
+    runs
+        Pages to include; they must have been run.
+    strict
+        Whether a warning is an error (``-W -n --keep-going``). A book of some data sets only cannot
+        be strict: the prose refers to all of them.
+    project
+        Folder with prose, notebooks and settings; default: this project.
+
+    Raises
+    ------
+    RunFailed
+        If the build fails; the message ends with the builder's complaint.
+    """
+    root = project or pages.ROOT
+    vendor(root / "book" / "_static")
+    toc = root / "build" / "_toc.yml"
+    toc.parent.mkdir(exist_ok=True)
+    toc.write_text(yaml.safe_dump(filtered_toc(pages.read_toc(), runs), sort_keys=False), "utf-8")
+    fresh = root / "build" / "fresh"
+    shutil.rmtree(fresh, ignore_errors=True)
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(root)]
+    command += ["--toc", str(toc), "--path-output", str(fresh), "--all", "--quiet"]
+    command += ["-W", "-n", "--keep-going"] if strict else []
+    done = run_stoppable(command, {"SOURCE_DATE_EPOCH": BOOK_DATE, "PYTHONHASHSEED": "0"})
+    log = pages.ROOT / "build" / "html.log"
+    log.write_text(done.stdout + done.stderr, "utf-8")
+    if done.returncode:
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        raise RunFailed("\n".join(["the book does not build:", *lines[-12:], f"whole log: {log}"]))
+    html = fresh / "_build" / "html"
+    try:
+        guard.refuse_gated_faces(html)
+    except RunFailed:
+        shutil.rmtree(fresh)
+        raise
+    # a hash of the folder's name among others, for incremental builds: there are none
+    (html / ".buildinfo").unlink(missing_ok=True)
+    book = root / "_build" / "html"
+    shutil.rmtree(book, ignore_errors=True)
+    book.parent.mkdir(exist_ok=True)
+    html.rename(book)
+    shutil.rmtree(fresh)
+
+
+def vendor(static: Path) -> None:
+    """Put MathJax below the book's static files, so that the book needs no network."""
+    target = static / "vendor" / "mathjax"
+    if (target / "tex-mml-chtml.js").exists():
+        return
+    spec = find_spec("mathjax")
+    places = list(spec.submodule_search_locations or []) if spec else []
+    found = [path for place in places for path in Path(place).rglob("es5/tex-mml-chtml.js")]
+    if not found:
+        raise InputError("MathJax not found; install the book's packages: pip install -e '.[book]'")
+    fonts = Path("output", "chtml", "fonts", "woff-v2")
+    with atomic_path(target) as temporary:
+        temporary.mkdir()
+        shutil.copy(found[0], temporary / "tex-mml-chtml.js")
+        shutil.copytree(found[0].parent / fonts, temporary / fonts)
+
+
+def filtered_toc(toc: dict[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
+    """Return the table of contents without the pages whose run is not among ``runs``.
+
+    Examples
+    --------
+    >>> filtered_toc({"root": "a", "chapters": [{"file": "book/runs/smic/05"}]}, [])
+    {'root': 'a', 'chapters': []}
+    """
+    wanted = {run.page for run in runs}
+    filtered = dict(toc)
+    for key in ("parts", "chapters", "sections"):
+        kept = []
+        for entry in toc.get(key, []):
+            page = str(entry.get("file", ""))
+            part = filtered_toc(entry, runs)
+            if not page.startswith("book/runs/") or page in wanted:
+                kept.append(part)
+            else:  # its sections move up
+                kept += part.get("sections", [])
+        if key in toc:
+            filtered[key] = kept
+    if not filtered.get("sections", True):
+        del filtered["sections"]
+    return filtered
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,157 @@
+"""The ``memaa`` command: the library's commands, and those that make the book."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from memaa_lib._support.errors import InputError
+from memaa_lib._support.running import progress
+from memaa_lib.cli import app, err, main, out
+
+__all__ = ["app", "main"]
+
+
+# ------------------------------------------------------------------ notebooks and book
+@app.command()
+def run(
+    notebook: Annotated[str, typer.Argument(metavar="NOTEBOOK", help="E.g. 05 or emotion_avatar.")],
+    dataset: Annotated[str | None, typer.Option(help="smic, casme2, samm or composite.")] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", "-p", help="NAME=VALUE; repeat for more.")
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option("--out", help="Where to; default: beside you.")
+    ] = None,
+) -> None:
+    """Run one notebook with papermill.
+
+    Example: [bold]memaa run 05 --dataset casme2 -p alpha=15.0[/bold]
+    """
+    from memaa_book.pages import TITLES, execute, find_notebook
+
+    source = find_notebook(notebook)
+    parameters = dict(parse_parameter(text) for text in parameter or [])
+    if dataset is not None:
+        if dataset not in TITLES:
+            raise InputError(f"{dataset}: unknown data set; there are {', '.join(TITLES)}")
+        parameters["dataset"] = dataset
+    place = target or Path(f"{source.stem}{'-' + dataset if dataset else ''}.ipynb")
+    with progress(f"running {source.stem}", 1) as advance:
+        execute(source, place.resolve(), parameters)
+        advance()
+    out.print(f"wrote {place}", markup=False, highlight=False)
+
+
+def parse_parameter(text: str) -> tuple[str, Any]:
+    """Split ``NAME=VALUE``; the value is read as a YAML scalar, so it stays data."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise InputError(f"-p {text}: expected NAME=VALUE, e.g. -p alpha=15.0")
+    try:
+        parsed = yaml.safe_load(value) if value else ""
+    except yaml.YAMLError:
+        parsed = value
+    return name, parsed
+
+
+@app.command()
+def book(
+    dataset: Annotated[
+        list[str] | None, typer.Option(help="Only these data sets; repeat for more.")
+    ] = None,
+    profile: Annotated[str, typer.Option(help="Training profile: laptop or paper.")] = "laptop",
+    n_jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", min=1, help="Notebooks at a time. Default: one more than cores, five at most."
+        ),
+    ] = None,
+    allow_subject: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DATASET/SUBJECT",
+            help="Let the face of this subject of a real set be seen, if your licence does.",
+        ),
+    ] = None,
+    edition: Annotated[
+        str | None,
+        typer.Option(help="Then build this edition, too: student or instructor."),
+    ] = None,
+) -> None:
+    """Run every notebook that is stale and build the book into _build/html.
+
+    A stopped build goes on where it was; a notebook that fails is kept and the others go on.
+    The student edition leaves the solutions out, the instructor edition opens them; each has
+    notebooks to hand out.
+
+    Example: [bold]memaa book --dataset casme2[/bold]
+    """
+    from memaa_book.build import build_book
+    from memaa_book.editions import build_edition, check_edition
+    from memaa_book.pages import ROOT
+    from memaa_lib.datasets.examples import ALLOWED, publishable
+    from memaa_lib.paper import DATASETS
+
+    if edition is not None:
+        check_edition(edition)
+    if allow_subject:
+        os.environ[ALLOWED] = ",".join(filter(None, [os.environ.get(ALLOWED), *allow_subject]))
+    for name in DATASETS:
+        publishable(name)  # a wrong name is an error before hours of work
+    report = build_book(dataset or [], profile=profile, n_jobs=n_jobs)
+    err.print(
+        f"{len(report.ran)} tasks ran, {len(report.fresh)} were up to date, "
+        f"{len(report.failed)} failed, {time.monotonic() - report.started:.0f} s",
+        highlight=False,
+    )
+    for name, reason in report.failed.items():
+        err.print(f"failed: {name}: {reason}", style="red", markup=False, highlight=False)
+    if not report.ok:
+        err.print(f"logs: {ROOT / 'build' / 'logs'}", markup=False, highlight=False)
+        raise typer.Exit(3)
+    out.print(f"{ROOT / '_build' / 'html' / 'index.html'}", markup=False, highlight=False)
+    if edition is not None:
+        out.print(f"{build_edition(edition, dataset or [])}", markup=False, highlight=False)
+
+
+@app.command()
+def slides() -> None:
+    """Write slides for each lesson of the course from the built book: _build/slides.
+
+    Example: [bold]memaa slides[/bold]
+    """
+    from memaa_book.slides import write_slides
+
+    out.print(f"{write_slides()[0]}", markup=False, highlight=False)
+
+
+@app.command()
+def pdf(
+    target: Annotated[
+        Path | None, typer.Option("--out", help="Where to; default: _build/memaa.pdf.")
+    ] = None,
+) -> None:
+    """Print the built book into one PDF with the paper's numbers. Chromium does the printing.
+
+    Example: [bold]memaa pdf --out memaa.pdf[/bold]
+    """
+    from memaa_book.pdf import write_pdf
+
+    out.print(f"{write_pdf(target)}", markup=False, highlight=False)
+
+
+@app.command()
+def published() -> None:
+    """Write the tree of a branch that hosts the book: _build/published. Nothing is pushed.
+
+    Example: [bold]memaa published[/bold]
+    """
+    from memaa_book.editions import write_published
+
+    out.print(f"{write_published()}", markup=False, highlight=False)

@@ -1,0 +1,351 @@
+"""The pages of the book: what there is to run, and one notebook through papermill.
+
+What is published stands in ``_toc.yml``: an entry ``book/runs/casme2/05_emotion_avatar`` asks for the
+notebook ``05_emotion_avatar`` run on ``casme2``; entries under ``book/runs/common/`` run with their own
+defaults.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+import yaml
+
+from memaa_lib._support.cache import atomic_path
+from memaa_lib._support.errors import InputError
+from memaa_lib.paper import DATASET_TITLES
+
+# the checkout; another folder of the same shape can be named, e.g. a course's own copy of the book
+ROOT = Path(os.environ.get("MEMAA_PROJECT", Path(__file__).resolve().parents[2]))
+COMMON = "common"
+TITLES = {**DATASET_TITLES, "composite": "composite"}
+EXECUTION_TIMEOUT = 1800  # s a cell may take; a stuck notebook must not hold the book for ever
+
+
+class RunFailed(InputError):
+    """A notebook raised or the book does not build; the message says where the remains are."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One page: a notebook (its stem) on a data set, or on none (``common``).
+
+    Examples
+    --------
+    >>> Run("casme2", "05_emotion_avatar").page
+    'book/runs/casme2/05_emotion_avatar'
+    """
+
+    dataset: str
+    notebook: str
+
+    @property
+    def source(self) -> Path:
+        """The paired notebook as text."""
+        return ROOT / "notebooks" / f"{self.notebook}.md"
+
+    @property
+    def page(self) -> str:
+        """Name in ``_toc.yml``."""
+        return f"book/runs/{self.dataset}/{self.notebook}"
+
+    @property
+    def target(self) -> Path:
+        """The executed notebook."""
+        return ROOT / f"{self.page}.ipynb"
+
+
+# ------------------------------------------------------------------ what there is to run
+def toc_pages(toc: dict[str, Any]) -> Iterator[str]:
+    """Yield every page of a table of contents in reading order.
+
+    Examples
+    --------
+    >>> list(toc_pages({"root": "a", "parts": [{"chapters": [{"file": "b", "sections": [{"file": "c"}]}]}]}))
+    ['a', 'b', 'c']
+    """
+    if "root" in toc:
+        yield toc["root"]
+    if "file" in toc:
+        yield toc["file"]
+    for key in ("parts", "chapters", "sections"):
+        for entry in toc.get(key, []):
+            yield from toc_pages(entry)
+
+
+def read_toc() -> dict[str, Any]:
+    """Return ``_toc.yml``."""
+    toc: dict[str, Any] = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+    return toc
+
+
+def published_runs(datasets: Sequence[str] = ()) -> list[Run]:
+    """List the runs that the book asks for: all, or those of some data sets and the common ones."""
+    pages = [page.split("/") for page in toc_pages(read_toc()) if page.startswith("book/runs/")]
+    runs = [Run(dataset, notebook) for _, _, dataset, notebook in pages]
+    return [run for run in runs if not datasets or run.dataset in (*datasets, COMMON)]
+
+
+def label_suffix(run: Run, runs: Sequence[Run]) -> str:
+    """Return what keeps the labels of a repeated notebook apart: nothing for its first run."""
+    first = next(other for other in runs if other.notebook == run.notebook)
+    return "" if run == first else f"-{run.dataset}"
+
+
+def notebook_stems() -> list[str]:
+    """Return the stems of all notebooks, e.g. ``05_emotion_avatar``."""
+    return sorted(path.stem for path in (ROOT / "notebooks").glob("*.md"))
+
+
+def find_notebook(name: str) -> Path:
+    """Return the notebook that a number, a name, a stem (number and name) or a path names."""
+    wanted = Path(name).stem
+    names = {stem: (stem, *stem.split("_", 1)) for stem in notebook_stems()}
+    found = [stem for stem in names if wanted in names[stem]]
+    found = found or [stem for stem in names if any(n.startswith(wanted) for n in names[stem])]
+    if len(found) > 1:
+        raise InputError(f"{name}: fits several notebooks: {', '.join(found)}")
+    if not found:
+        raise InputError(f"{name}: no such notebook; there are {', '.join(names)}")
+    return ROOT / "notebooks" / f"{found[0]}.md"
+
+
+# ------------------------------------------------------------------ what a notebook says of itself
+def read_source(source: Path) -> nbformat.NotebookNode:
+    """Read a notebook, as text or ``.ipynb``."""
+    if not source.is_file():
+        stems = ", ".join(notebook_stems())
+        raise InputError(f"{source.stem}: no such notebook; there are {stems}")
+    return jupytext.read(source)
+
+
+def is_tagged(cell: nbformat.NotebookNode, tag: str) -> bool:
+    """Tell whether a cell has a tag."""
+    return tag in cell.metadata.get("tags", [])
+
+
+def known_parameters(source: Path) -> dict[str, Any]:
+    """Return the parameters of a notebook with their defaults.
+
+    Examples
+    --------
+    >>> known_parameters(find_notebook("emotion_avatar"))["dataset"]
+    'casme2'
+    """
+    # papermill.inspect_notebook reads line by line, and loses a parameter whose comment holds a "="
+    found: dict[str, Any] = {}
+    for cell in read_source(source).cells:
+        if not is_tagged(cell, "parameters"):
+            continue
+        for statement in ast.parse(cell.source).body:
+            if isinstance(statement, ast.AnnAssign) and statement.value is not None:
+                found[ast.unparse(statement.target)] = ast.literal_eval(statement.value)
+            elif isinstance(statement, ast.Assign):
+                found[ast.unparse(statement.targets[0])] = ast.literal_eval(statement.value)
+    return found
+
+
+def check_parameters(source: Path, given: dict[str, Any]) -> None:
+    """Raise a clear error for a parameter that the notebook does not have or of another type."""
+    known = known_parameters(source)
+    for name, value in given.items():
+        if name not in known:
+            raise InputError(f"{source.stem}: no parameter {name!r}; it has {', '.join(known)}")
+        kind = type(known[name])
+        # an int will do for a float; True and False are no numbers here
+        if type(value) is not kind and (kind, type(value)) != (float, int):
+            raise InputError(
+                f"{source.stem}: parameter {name} is {value!r}, expected a {kind.__name__} "
+                f"such as {known[name]!r}"
+            )
+
+
+# ------------------------------------------------------------------ one notebook on one data set
+_DEFINITIONS = re.compile(
+    r"^\(([a-z0-9][\w-]*)\)=$|^:(?:label|name): *([a-z0-9][\w-]*)$|\$\$ *\(([a-z0-9][\w-]*)\)$",
+    re.MULTILINE,
+)
+
+
+def kept_for(cell: nbformat.NotebookNode, dataset: str) -> bool:
+    """Tell whether a cell belongs to a run: it is not tagged for another data set (``only-smic``)."""
+    only = [tag for tag in cell.metadata.get("tags", []) if tag.startswith("only-")]
+    return not only or f"only-{dataset}" in only
+
+
+def relabel(notebook: nbformat.NotebookNode, suffix: str) -> None:
+    r"""Append ``suffix`` to every label that the notebook defines, and to its uses within it.
+
+    The same notebook stands in the book once a data set, and a label may stand there only once.
+
+    Examples
+    --------
+    >>> cell = nbformat.v4.new_markdown_cell("(sec-evm)=\n# Magnify\nSee {ref}`sec-evm`.")
+    >>> notebook = nbformat.v4.new_notebook(cells=[cell])
+    >>> relabel(notebook, "-samm")
+    >>> print(notebook.cells[0].source)
+    (sec-evm-samm)=
+    # Magnify
+    See {ref}`sec-evm-samm`.
+    """
+    labels: set[str] = set()
+    for cell in notebook.cells:
+        # a cell of one run stands in the book once, so its labels stay
+        if cell.cell_type == "markdown" and kept_for(cell, ""):
+            labels |= {name for found in _DEFINITIONS.findall(cell.source) for name in found}
+        figure = cell.metadata.get("mystnb", {}).get("figure", {})
+        if "name" in figure:
+            labels.add(figure["name"])
+            figure["name"] += suffix
+    labels.discard("")
+    if not labels:
+        return
+    names = "|".join(sorted((re.escape(label) for label in labels), key=len, reverse=True))
+    use = re.compile(rf"(?<![\w/-])({names})(?![\w-])")
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = use.sub(rf"\1{suffix}", cell.source)
+
+
+def name_dataset_in_title(notebook: nbformat.NotebookNode, dataset: str) -> None:
+    """Append the data set to the notebook's title, so that the side bar tells its pages apart.
+
+    Examples
+    --------
+    >>> notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Avatar")])
+    >>> name_dataset_in_title(notebook, "casme2")
+    >>> notebook.cells[0].source
+    '# Avatar: CASME II'
+    """
+    title = re.compile(r"^(# .+)$", re.MULTILINE)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and title.search(cell.source):
+            cell.source = title.sub(rf"\1: {TITLES[dataset]}", cell.source, count=1)
+            return
+
+
+def execute(
+    source: Path,
+    target: Path,
+    parameters: dict[str, Any],
+    *,
+    dataset: str = COMMON,
+    suffix: str = "",
+    failed: Path | None = None,
+    check: Callable[[Path], None] = lambda path: None,
+) -> None:
+    """Run one notebook with papermill and write it, tidied, to ``target``.
+
+    Parameters
+    ----------
+    source
+        Notebook as text (``.md``) or ``.ipynb``.
+    target
+        Where the executed notebook shall be; it appears only if every cell ran.
+    parameters
+        Values for the cell tagged ``parameters``.
+    dataset
+        Data set to name in the title, and whose cells to keep; ``common``: the notebook stays as it is.
+    suffix
+        For labels, see :func:`relabel`.
+    failed
+        Where to leave a notebook that raised; default: beside ``target``.
+    check
+        Is called with the executed notebook before it appears at ``target``; what it raises keeps
+        the notebook away.
+
+    Raises
+    ------
+    InputError
+        For unknown parameters.
+    RunFailed
+        If a cell raised; says where the notebook is kept.
+    """
+    check_parameters(source, parameters)
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    notebook = read_source(source)
+    if dataset != COMMON:
+        notebook.cells = [cell for cell in notebook.cells if kept_for(cell, dataset)]
+        name_dataset_in_title(notebook, dataset)
+    relabel(notebook, suffix)
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    with atomic_path(target) as temporary:
+        prepared = temporary.with_suffix(".source.ipynb")
+        nbformat.write(notebook, prepared)
+        try:
+            papermill.execute_notebook(
+                str(prepared),
+                str(temporary),
+                parameters=parameters,
+                kernel_name="python3",
+                cwd=str(ROOT / "notebooks"),
+                progress_bar=False,
+                execution_timeout=EXECUTION_TIMEOUT,
+                extra_arguments=["--log-level=40"],  # the kernel's remarks on its own transport
+            )
+        except PapermillExecutionError as error:
+            kept = failed or target.with_name(f"{target.stem}.failed.ipynb")
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(temporary, kept)
+            raise RunFailed(
+                f"{source.stem}: {error.ename}: {error.evalue}; the notebook is kept at {kept}"
+            ) from None
+        finally:
+            prepared.unlink(missing_ok=True)
+        tidy(temporary)
+        check(temporary)
+
+
+def tidy(path: Path) -> None:
+    """Take out of an executed notebook what changes from run to run or says nothing to a reader.
+
+    Time stamps go, cell ids are counted through, and the default parameters give way to the injected
+    ones. A cell that was not executed or holds an error raises :class:`RunFailed`.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    for key in ("papermill", "jupytext", "memaa"):
+        notebook.metadata.pop(key, None)
+    injected = any(is_tagged(cell, "injected-parameters") for cell in notebook.cells)
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"c{number:03d}"
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        if injected and is_tagged(cell, "parameters") and not is_tagged(cell, "remove-cell"):
+            cell.metadata["tags"] = [*cell.metadata["tags"], "remove-cell"]
+        if cell.cell_type == "code":
+            cell.outputs = merge_streams(cell.outputs)
+            if cell.source.strip() and cell.execution_count is None:
+                raise RunFailed(f"{path.stem}: cell {number} was not executed")
+            if any(output.output_type == "error" for output in cell.outputs):
+                raise RunFailed(f"{path.stem}: cell {number} holds an error")
+    nbformat.write(notebook, path)
+
+
+def merge_streams(outputs: Sequence[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """Join neighbouring pieces of one stream: the kernel cuts its output at random places.
+
+    Examples
+    --------
+    >>> pieces = [nbformat.v4.new_output("stream", text=text) for text in ("one ", "two")]
+    >>> [output.text for output in merge_streams(pieces)]
+    ['one two']
+    """
+    merged: list[nbformat.NotebookNode] = []
+    for output in outputs:
+        last = merged[-1] if merged else None
+        if last and output.output_type == last.output_type == "stream" and output.name == last.name:
+            last.text += output.text
+        else:
+            merged.append(output)
+    return merged

@@ -1,0 +1,260 @@
+"""What this installation is: versions, machine, cache."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from memaa_lib._support.cache import cache_root
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "opencv-contrib-python-headless",
+    "scikit-image",
+    "torch",
+    "torchvision",
+    "matplotlib",
+    "papermill",
+    "jupytext",
+    "jupyter-book",
+)
+
+
+FREE_GB = 5.0  # what twins, avatars and folds of all data sets need, with room to spare
+
+
+def commit() -> str:
+    """Return the commit of the checkout, ``+`` appended if files differ from it.
+
+    Returns
+    -------
+    str
+        ``"no checkout"`` outside git.
+
+    Examples
+    --------
+    >>> isinstance(commit(), str)
+    True
+    """
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--abbrev=10"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return "no checkout"
+    return done.stdout.strip() if done.returncode == 0 else "no checkout"
+
+
+def processor() -> str:
+    """Return the processor's name.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> bool(processor())
+    True
+    """
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def cpu_features() -> str:
+    """Return the processor's vector instructions that NumPy uses.
+
+    Returns
+    -------
+    str
+        E.g. ``SSE42 AVX2``; they can change the last digits of a result.
+
+    Examples
+    --------
+    >>> isinstance(cpu_features(), str)
+    True
+    """
+    import contextlib
+    import io
+
+    import numpy as np
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        found: Any = np.show_config(mode="dicts")
+    extensions = (found or {}).get("SIMD Extensions", {})
+    return " ".join([*extensions.get("baseline", []), *extensions.get("found", [])]) or "unknown"
+
+
+def thread_counts() -> dict[str, int]:
+    """Return how many threads each library would use in this process.
+
+    Returns
+    -------
+    dict
+        Library to number of threads.
+
+    Examples
+    --------
+    >>> "OpenCV" in thread_counts()
+    True
+    """
+    import cv2
+
+    counts = {"OpenCV": int(cv2.getNumThreads())}
+    try:
+        import torch
+
+        counts["PyTorch"] = torch.get_num_threads()
+    except ImportError:
+        pass
+    try:
+        import threadpoolctl
+    except ImportError:
+        return counts
+    for pool in threadpoolctl.threadpool_info():
+        counts[str(pool["internal_api"])] = int(pool["num_threads"])
+    return counts
+
+
+def versions() -> dict[str, str]:
+    """Return the installed versions of the main packages.
+
+    Returns
+    -------
+    dict
+        Name to version, ``"missing"`` if not installed.
+
+    Examples
+    --------
+    >>> "numpy" in versions()
+    True
+    """
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "missing"
+    return found
+
+
+def locked_versions() -> dict[str, str]:
+    """Return the versions that requirements.lock asks for.
+
+    Returns
+    -------
+    dict
+        Name to version; empty outside a checkout.
+
+    Examples
+    --------
+    >>> locked_versions().get("jupyter-book")
+    '1.0.4.post1'
+    """
+    path = ROOT / "requirements.lock"
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    pins = [line.split("==") for line in lines if "==" in line]
+    return {name: version for name, version in pins}
+
+
+def examine() -> tuple[list[tuple[str, str]], list[str]]:
+    """Collect what ``memaa doctor`` prints.
+
+    Returns
+    -------
+    rows : list of (str, str)
+        Name and value.
+    problems : list of str
+        One sentence each, with the mend.
+
+    Examples
+    --------
+    >>> rows, problems = examine()
+    >>> rows[0][0]
+    'memaa'
+    """
+    problems = []
+    rows = [
+        ("memaa", f"{importlib.metadata.version('memaa-companion')} ({commit()})"),
+        ("Python", f"{platform.python_version()} on {platform.platform()}"),
+        ("processor", f"{processor()}, {os.cpu_count()} cores"),
+        ("vector instructions", cpu_features()),
+        (
+            "threads a process",
+            os.environ.get("OMP_NUM_THREADS", "not set: OMP_NUM_THREADS=1 is best"),
+        ),
+    ]
+    locked = locked_versions()
+    for name, version in versions().items():
+        rows.append((name, version))
+        wanted = locked.get(name)
+        if wanted and version.split("+")[0] != wanted:
+            problems.append(f"{name} is {version}, tested with {wanted}: run make venv")
+    rows.append(("GPU", gpu()))
+    counts = ", ".join(f"{name} {count}" for name, count in thread_counts().items())
+    rows.append(("threads now", counts))
+    folder = cache_root()
+    rows.append(("cache", f"{folder} ({folder_size(folder) / 1e9:.2f} GB)"))
+    for part in sorted(path for path in folder.glob("*") if path.is_dir()):
+        rows.append((f"  {part.name}", f"{folder_size(part) / 1e9:.2f} GB"))
+    writable = next(p for p in [folder, *folder.parents] if p.exists())
+    if not os.access(writable, os.W_OK):
+        problems.append(f"{writable} cannot be written: set MEMAA_CACHE to a folder that can")
+    free = shutil.disk_usage(next(p for p in [folder, *folder.parents] if p.exists())).free / 1e9
+    rows.append(("free disk", f"{free:.0f} GB"))
+    if free < FREE_GB:
+        problems.append(
+            f"{free:.1f} GB free for the cache, {FREE_GB:.0f} GB needed: set MEMAA_CACHE"
+        )
+    return rows, problems
+
+
+def gpu() -> str:
+    """Return the name of the CUDA device that PyTorch sees, or why there is none.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> isinstance(gpu(), str)
+    True
+    """
+    try:
+        import torch
+    except ImportError:
+        return "PyTorch is not installed"
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
+
+
+def folder_size(folder: Path) -> int:
+    """Return the bytes below a folder.
+
+    Parameters
+    ----------
+    folder
+        Need not exist.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> folder_size(Path("no such folder"))
+    0
+    """
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

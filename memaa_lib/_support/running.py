@@ -1,0 +1,238 @@
+"""Long work: a progress bar, processes of one thread each, and the same on a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import joblib
+from joblib.externals.loky import get_reusable_executor
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from memaa_lib._support.errors import InputError
+
+
+@contextlib.contextmanager
+def progress(description: str, total: int) -> Iterator[Any]:
+    """Show a progress bar on standard error; the block calls the function it gets once an item.
+
+    Parameters
+    ----------
+    description
+        What is being done, two or three words.
+    total
+        Number of items.
+
+    Yields
+    ------
+    callable
+        ``advance(n=1)`` moves the bar.
+
+    Notes
+    -----
+    Nothing is drawn where standard error is not a terminal (a log file, a notebook). If
+    ``$MEMAA_PROGRESS`` names a file, the state is written there too, so that a process that started
+    this one can show it.
+
+    Examples
+    --------
+    >>> with progress("counting", 3) as advance:
+    ...     for _ in range(3):
+    ...         advance()
+    """
+    console = Console(stderr=True)
+    status = os.environ.get("MEMAA_PROGRESS")
+    done = 0
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=False,
+    )
+    with bar:
+        task = bar.add_task(description, total=total)
+
+        def advance(count: int = 1) -> None:
+            nonlocal done
+            done += count
+            bar.advance(task, count)
+            if status:
+                Path(status).write_text(f"{description} {done}/{total}", "utf-8")
+
+        yield advance
+
+
+def in_parallel(
+    function: Callable[..., Any],
+    tasks: Iterable[tuple[Any, ...]],
+    n_jobs: int,
+    *,
+    ordered: bool = True,
+) -> Iterator[Any]:
+    """Call ``function(*task)`` for every task, in processes of one thread each.
+
+    Parameters
+    ----------
+    function
+        Defined at the top level of a module.
+    tasks
+        Arguments of each call. They are drawn one by one as processes become free, so the iterable
+        may end early, e.g. when the time is up.
+    n_jobs
+        Processes; 1 runs everything here.
+    ordered
+        Whether results come in the order of the tasks, or as they are ready.
+
+    Yields
+    ------
+    object
+        What ``function`` returned.
+
+    Raises
+    ------
+    InputError
+        If ``n_jobs`` is below 1.
+
+    Notes
+    -----
+    OpenCV has one thread during a call, here too. The processes warn, or do not, as this one does.
+    They end with the last result: kept alive for a next call, they could reach their idle time-out
+    just as that call hands out work, which then waits for ever. Ctrl-C or an error ends them at
+    once.
+
+    Examples
+    --------
+    >>> list(in_parallel(pow, [(2, 3), (2, 4)], n_jobs=1))
+    [8, 16]
+    """
+    if n_jobs < 1:
+        raise InputError(f"n_jobs is {n_jobs}, expected at least 1 process")
+    if n_jobs == 1:
+        for task in tasks:
+            yield _on_one_thread(function, *task)
+        return
+    finished = False
+    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+        parallel = joblib.Parallel(
+            n_jobs=n_jobs,
+            return_as="generator" if ordered else "generator_unordered",
+            pre_dispatch="n_jobs",
+            batch_size=1,
+        )
+        try:
+            filters = list(warnings.filters)
+            yield from parallel(
+                joblib.delayed(_in_process)(filters, function, task) for task in tasks
+            )
+            finished = True
+        finally:
+            get_reusable_executor().shutdown(wait=True, kill_workers=not finished)
+
+
+def _in_process(filters: list[Any], function: Callable[..., Any], task: tuple[Any, ...]) -> Any:
+    """Call ``function(*task)`` with the warning filters of the process that asked for it."""
+    with warnings.catch_warnings():
+        warnings.filters[:] = filters  # type: ignore[index]
+        return _on_one_thread(function, *task)
+
+
+def _on_one_thread(function: Callable[..., Any], *arguments: Any) -> Any:
+    with one_opencv_thread():
+        return function(*arguments)
+
+
+@contextlib.contextmanager
+def one_opencv_thread() -> Iterator[None]:
+    """Keep OpenCV to one thread within the block: threads of several processes fight for the cores.
+
+    OpenCV takes no notice of ``OMP_NUM_THREADS``, so it has to be told itself.
+    """
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def run_tasks(
+    function: Callable[..., Any],
+    shared: Sequence[Any],
+    tasks: Sequence[Any],
+    n_jobs: int,
+    *,
+    cluster: str | None = None,
+    time_limit: float | None = None,
+    gpu: bool = False,
+) -> Iterator[Any]:
+    """Call ``function(*shared, task)`` for every task, here or on a cluster; results as they are ready.
+
+    ``cluster`` is ``"tcp://host:port"`` of a Dask scheduler, or ``"slurm"`` to start ``n_jobs``
+    workers through dask-jobqueue as its configuration file says; None runs in ``n_jobs`` processes
+    here. After ``time_limit`` seconds no call is begun, and a cluster's are cancelled. With ``gpu``
+    each call has a graphics card to itself: one call at a time here, the resource ``GPU`` of a
+    worker there. A call whose worker dies is made again by another one.
+    """
+    deadline = math.inf if time_limit is None else time.monotonic() + time_limit
+    if cluster is None:
+        in_time = ((*shared, task) for task in tasks if time.monotonic() < deadline)
+        n_processes = 1 if gpu else min(n_jobs, len(tasks))
+        yield from in_parallel(function, in_time, n_processes, ordered=False)
+        return
+    with _dask_client(cluster, n_jobs) as client:
+        from distributed import as_completed
+
+        scattered = client.scatter(list(shared), broadcast=True, hash=False)
+        options = {"resources": {"GPU": 1} if gpu else {}, "retries": 3, "pure": False}
+        futures = [
+            client.submit(_on_one_thread, function, *scattered, task, **options) for task in tasks
+        ]
+        for future, result in as_completed(futures, with_results=True):
+            yield result
+            futures.remove(future)
+            if time.monotonic() >= deadline:
+                client.cancel(futures)
+                return
+
+
+@contextlib.contextmanager
+def _dask_client(cluster: str, n_jobs: int) -> Iterator[Any]:
+    """Connect to a scheduler, or start one whose workers SLURM runs."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise InputError("--cluster needs Dask: pip install 'memaa-companion[cluster]'") from error
+    if cluster == "slurm":
+        from dask_jobqueue import SLURMCluster
+
+        with SLURMCluster() as jobs, Client(jobs) as client:
+            jobs.scale(jobs=n_jobs)
+            yield client
+        return
+    if "://" not in cluster:
+        raise InputError(f"cluster {cluster!r}: give 'tcp://host:port' of a scheduler, or 'slurm'")
+    try:
+        client = Client(cluster, timeout="10s")
+    except OSError as error:
+        raise InputError(f"cluster {cluster}: no Dask scheduler answers there") from error
+    with client:
+        yield client

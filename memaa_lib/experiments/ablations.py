@@ -1,0 +1,510 @@
+"""What carries the result: the method with one part changed at a time.
+
+The paper has no such comparison. An arm changes one thing in the chain or in the training and keeps
+the folds, the seed and everything else. Most arms change a setting of the chain
+(:class:`memaa_lib.avatar.AvatarSettings`); some put another picture in the avatar's place.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from memaa_lib._support.cache import VERSION, fingerprint, kept, kept_arrays
+from memaa_lib._support.errors import InputError
+from memaa_lib._support.running import in_parallel, one_opencv_thread, progress
+from memaa_lib.avatar import (
+    AvatarSettings,
+    emotion_avatar,
+    make_avatars,
+    original_emotion_avatar,
+    score_frames,
+)
+from memaa_lib.baselines import apex_position
+from memaa_lib.clips import Clip, read_image, write_image
+from memaa_lib.datasets import load_clip, load_index
+from memaa_lib.datasets.examples import describe
+from memaa_lib.datasets.layout import clip_fingerprint
+from memaa_lib.experiments.reference_runs import read_reference, write_reference
+from memaa_lib.magnification import magnify
+from memaa_lib.metrics import paired_bootstrap, subject_bootstrap
+from memaa_lib.paper import DATASETS, TEST_ALPHA, TRAINING_ALPHAS
+from memaa_lib.profiles import profile_named
+from memaa_lib.protocol import Results, evaluate, make_folds
+from memaa_lib.registration import crop_clip
+from memaa_lib.texture import keep_frames
+
+Picture = Literal["avatar", "unaligned", "plain mean", "apex frame", "original avatar"]
+FULL = "full method"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """The method with one part changed.
+
+    Parameters
+    ----------
+    name
+        What is different.
+    part
+        The part of the method that is changed.
+    train_alphas, test_alpha
+        Amplification of training and test avatars.
+    settings
+        Chain from clip to avatar.
+    picture
+        What the network sees: the ``"avatar"``; ``"unaligned"``: the mean of the kept magnified
+        frames without registration; ``"plain mean"``: the mean of all frames, nothing done to them;
+        ``"apex frame"``: the magnified apex frame alone; ``"original avatar"``: that of Yang and
+        Bhanu, see :func:`memaa_lib.avatar.original_emotion_avatar`.
+
+    Examples
+    --------
+    >>> ARMS["full method"].test_alpha
+    10.0
+    """
+
+    name: str
+    part: str = ""
+    train_alphas: tuple[float, ...] = TRAINING_ALPHAS
+    test_alpha: float = TEST_ALPHA
+    settings: AvatarSettings = field(default_factory=AvatarSettings)
+    picture: Picture = "avatar"
+
+    def __post_init__(self) -> None:
+        """Check the picture."""
+        if self.picture not in get_args(Picture):
+            raise InputError(
+                f"picture is {self.picture!r}, expected one of {', '.join(get_args(Picture))}"
+            )
+
+    @property
+    def needs_own_avatars(self) -> bool:
+        """Whether the avatars of the full method do not serve."""
+        return self.settings != AvatarSettings() or self.picture != "avatar"
+
+
+_USUAL = AvatarSettings()
+_UNMAGNIFIED: dict[str, Any] = {"train_alphas": (0.0,), "test_alpha": 0.0}
+ARMS: dict[str, Arm] = {
+    arm.name: arm
+    for arm in (
+        Arm(FULL),
+        Arm("no magnification", "magnification", **_UNMAGNIFIED),
+        Arm("alpha 5 only", "magnification", (5.0,), 5.0),
+        Arm("alpha 10 only", "magnification", (10.0,), 10.0),
+        Arm("alpha 15 only", "magnification", (15.0,), 15.0),
+        Arm(
+            "A: r = 0.4, 0.05 a frame",
+            "temporal filter",
+            settings=replace(_USUAL, per_frame_r=(0.4, 0.05)),
+        ),
+        Arm(
+            "B: ideal 0.4-3 Hz",
+            "temporal filter",
+            settings=replace(_USUAL, temporal="ideal", band_hz=(0.4, 3.0)),
+        ),
+        Arm(
+            "C: ideal 5-25 Hz",
+            "temporal filter",
+            settings=replace(_USUAL, temporal="ideal", band_hz=(5.0, 25.0)),
+        ),
+        Arm(
+            "D: onset-referenced",
+            "temporal filter",
+            settings=replace(_USUAL, temporal="onset"),
+        ),
+        Arm(
+            "E: only wavelengths above 48 px in full",
+            "spatial gains",
+            settings=replace(_USUAL, cutoff_wavelength=48.0),
+        ),
+        Arm("no frame removed", "frame removal", settings=replace(_USUAL, remove_frames=False)),
+        Arm("aligned first", "registration", settings=replace(_USUAL, sequence="align_first")),
+        Arm("no registration", "registration", picture="unaligned"),
+        Arm("apex frame", "picture", picture="apex frame"),
+        Arm("mean of the clip as it is", "picture", **_UNMAGNIFIED, picture="plain mean"),
+        Arm("original avatar", "picture", **_UNMAGNIFIED, picture="original avatar"),
+    )
+}
+QUICK = tuple(name for name, arm in ARMS.items() if not arm.needs_own_avatars)
+
+
+def run_arm(
+    name: str,
+    dataset: str,
+    protocol: str = "loso",
+    profile: str = "laptop",
+    *,
+    root: Path | str | None = None,
+    seed: int = 0,
+    n_jobs: int = 2,
+) -> Results:
+    """Train and test one arm.
+
+    Parameters
+    ----------
+    name
+        A key of :data:`ARMS`.
+    dataset, protocol, root
+        See :func:`memaa_lib.protocol.train`.
+    profile
+        Name of the training profile; the arm replaces its amplifications.
+    seed
+        Seed of folds and training.
+    n_jobs
+        Processes. The result does not depend on it.
+
+    Returns
+    -------
+    memaa_lib.protocol.Results
+
+    Raises
+    ------
+    InputError
+        For an unknown arm.
+
+    Examples
+    --------
+    >>> run_arm("magic", "smic")
+    Traceback (most recent call last):
+        ...
+    memaa_lib.InputError: magic: no such arm; there are full method, ...
+    """
+    if name not in ARMS:
+        raise InputError(f"{name}: no such arm; there are {', '.join(ARMS)}")
+    arm = ARMS[name]
+    changed = profile_named(profile, train_alphas=arm.train_alphas, test_alpha=arm.test_alpha)
+    index = load_index(dataset, root)
+    alphas = sorted({*arm.train_alphas, arm.test_alpha})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an ideal filter warns of clips in which its band is empty
+        pictures = make_pictures(index, alphas, arm, n_jobs=n_jobs)
+    folds = make_folds(index, protocol, seed=seed)
+    return evaluate(pictures, alphas, index, folds, changed, seed=seed, n_jobs=n_jobs)
+
+
+def make_pictures(
+    index: pd.DataFrame, alphas: Sequence[float], arm: Arm, n_jobs: int = 2
+) -> NDArray[np.uint8]:
+    """Make what the network of an arm sees of every clip; each picture is kept on disk.
+
+    Parameters
+    ----------
+    index
+        One row a clip.
+    alphas
+        A amplifications.
+    arm
+        What to make.
+    n_jobs
+        Processes. The result does not depend on it.
+
+    Returns
+    -------
+    ndarray
+        ``uint8`` ``(N, A, size, size, 3)``.
+
+    Raises
+    ------
+    InputError
+        If a clip cannot be used.
+
+    Examples
+    --------
+    >>> make_pictures(load_index("smic"), [10.0], ARMS["apex frame"]).shape  # doctest: +SKIP
+    (164, 1, 224, 224, 3)
+    """
+    if arm.picture == "avatar":
+        return make_avatars(index, alphas, arm.settings, n_jobs=n_jobs)
+    rows = index.to_dict("records")
+    if arm.picture == "original avatar":
+        return _original_avatars(rows, len(alphas), arm.settings.size)
+    calls = ((row, tuple(alphas), arm) for row in rows)
+    made = []
+    with progress(arm.name, len(rows)) as advance:
+        for pictures in in_parallel(_kept_pictures, calls, n_jobs):
+            made.append(pictures)
+            advance()
+    return np.stack(made)
+
+
+def clip_pictures(clip: Clip, alphas: Sequence[float], arm: Arm, apex: int) -> NDArray[np.uint8]:
+    """Make what stands in the avatar's place for one clip.
+
+    Parameters
+    ----------
+    clip
+        Onset to offset.
+    alphas
+        A amplifications.
+    arm
+        With a picture other than ``"avatar"`` and ``"original avatar"``.
+    apex
+        Position of the apex frame.
+
+    Returns
+    -------
+    ndarray
+        ``uint8`` ``(A, size, size, 3)``.
+
+    Examples
+    --------
+    >>> face = np.zeros((68, 2))
+    >>> clip = Clip(np.full((4, 64, 52), 90, np.uint8), fps=100)
+    >>> clip_pictures(clip, [0.0], Arm("mean", picture="plain mean"), apex=2).shape
+    (1, 224, 224, 3)
+    """
+    settings = arm.settings
+    frames = crop_clip(clip).frames
+    if arm.picture == "plain mean":
+        return np.stack([emotion_avatar(frames, size=settings.size)] * len(alphas))
+    magnified = magnify(
+        frames,
+        clip.fps,
+        list(alphas),
+        band_hz=settings.band_hz,
+        temporal=settings.temporal,
+        cutoff_wavelength=settings.cutoff_wavelength,
+        chroma=settings.chroma,
+    )
+    if arm.picture == "apex frame":
+        return np.stack(
+            [emotion_avatar(one[apex : apex + 1], None, settings.size) for one in magnified]
+        )
+    kept = [keep_frames(score_frames(one, settings)) for one in magnified]
+    return np.stack(
+        [
+            emotion_avatar(one, keep, settings.size)
+            for one, keep in zip(magnified, kept, strict=True)
+        ]
+    )
+
+
+def _kept_pictures(
+    row: Mapping[str, Any], alphas: tuple[float, ...], arm: Arm
+) -> NDArray[np.uint8]:
+    """Pictures of one clip, from the cache where they are there."""
+    key = fingerprint(VERSION, clip_fingerprint(row), arm.picture, arm.settings)
+    files = [f"pictures/{key}/alpha-{float(alpha)}.png" for alpha in alphas]
+
+    def make(missing: list[int]) -> NDArray[np.uint8]:
+        apex = apex_position(row) if arm.picture == "apex frame" else 0
+        return clip_pictures(load_clip(row), [alphas[i] for i in missing], arm, apex)
+
+    pictures: list[NDArray[np.uint8]] = kept(files, make, read_image, write_image)
+    return np.stack(pictures)
+
+
+def _original_avatars(
+    rows: Sequence[Mapping[str, Any]], n_alphas: int, size: int
+) -> NDArray[np.uint8]:
+    """Return the avatars of Yang and Bhanu; their reference is made of all clips, without labels."""
+    key = fingerprint(VERSION, "original", size, [clip_fingerprint(row) for row in rows])
+
+    def make() -> tuple[NDArray[np.uint8], ...]:
+        clips = [crop_clip(load_clip(row)).frames for row in rows]
+        with one_opencv_thread():
+            return original_emotion_avatar(clips, size=size)
+
+    avatars, _ = kept_arrays(f"pictures/{key}.npz", make)
+    return np.repeat(avatars[:, None], n_alphas, axis=1)
+
+
+def compare_arms(runs: Mapping[str, Results | pd.DataFrame], reference: str = FULL) -> pd.DataFrame:
+    """Return the score of each arm with its interval, and its difference from the full method.
+
+    Parameters
+    ----------
+    runs
+        Arm to results (or to their table of predictions), on the same clips and folds.
+    reference
+        The arm that the others are held against.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an arm: ``part``; ``uf1, low, high``; ``uar``; and ``difference, difference_low,
+        difference_high`` of UF1 from a paired bootstrap over subjects.
+
+    Raises
+    ------
+    InputError
+        If the reference was not run.
+
+    Examples
+    --------
+    >>> compare_arms({})
+    Traceback (most recent call last):
+        ...
+    memaa_lib.InputError: full method: was not run; run it to compare with it
+    """
+    if reference not in runs:
+        raise InputError(f"{reference}: was not run; run it to compare with it")
+    tables = {
+        name: run if isinstance(run, pd.DataFrame) else run.predictions
+        for name, run in runs.items()
+    }
+    rows = {}
+    for name, table in tables.items():
+        score = subject_bootstrap(table, "uf1")
+        pair = paired_bootstrap(table, tables[reference], "uf1")
+        rows[name] = {
+            "part": ARMS[name].part if name in ARMS else "",
+            "uf1": score.value,
+            "low": score.low,
+            "high": score.high,
+            "uar": subject_bootstrap(table, "uar", resamples=1).value,
+            "difference": pair.difference,
+            "difference_low": pair.low,
+            "difference_high": pair.high,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def write_arms(
+    path: Path | str,
+    dataset: str = "smic",
+    protocol: str = "loso",
+    profile: str = "laptop",
+    *,
+    seed: int = 0,
+    n_jobs: int = 2,
+) -> None:
+    """Run every arm and keep the predictions as a reference run.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    dataset, protocol, profile, seed, n_jobs
+        See :func:`run_arm`.
+    """
+    runs = {
+        name: run_arm(name, dataset, protocol, profile, seed=seed, n_jobs=n_jobs) for name in ARMS
+    }
+    given = {"dataset": dataset, "protocol": protocol, "profile": profile, "seed": seed}
+    start = runs[FULL].start
+    write_reference(path, runs, {"data": describe(load_index(dataset)), **given, "start": start})
+
+
+def with_reference(
+    runs: Mapping[str, Results], data: str, dataset: str, protocol: str, profile: str
+) -> pd.DataFrame:
+    """Compare arms that were run here, and put those of the reference run beside them.
+
+    Parameters
+    ----------
+    runs
+        Arms that were run here, the full method among them.
+    data
+        What :func:`memaa_lib.datasets.examples.describe` says of the data.
+    dataset, protocol, profile
+        How they were run.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As :func:`compare_arms`, with the column ``run``: ``"here"`` or ``"reference"``. Each arm is
+        held against the full method of its own run; ``attrs["agreement"]`` is the share of clips
+        for which the full method says the same in both. Only what was run here if no reference run
+        of the same data, protocol and profile is kept.
+
+    Examples
+    --------
+    >>> with_reference({}, "", "smic", "loso", "laptop")
+    Traceback (most recent call last):
+        ...
+    memaa_lib.InputError: full method: was not run; run it to compare with it
+    """
+    table = compare_arms(runs).assign(run="here")
+    try:
+        kept = read_reference(f"arms/{dataset}")
+    except InputError:
+        return table
+    wanted = {"data": data, "protocol": protocol, "profile": profile}
+    if any(kept.provenance[key] != value for key, value in wanted.items()):
+        return table
+    others = compare_arms(kept.runs).assign(run="reference")
+    mine, theirs = (run["prediction"] for run in (runs[FULL].predictions, kept.runs[FULL]))
+    both = pd.concat([table, others.drop(index=table.index, errors="ignore")])
+    both = both.reindex([name for name in ARMS if name in both.index])
+    both.attrs["agreement"] = float((mine.to_numpy() == theirs.to_numpy()).mean())
+    return both
+
+
+def pooled_reference(datasets: Sequence[str] = DATASETS) -> dict[str, pd.DataFrame]:
+    """Pool the reference runs of several data sets: every arm on the clips of all of them.
+
+    Each set was trained and tested on its own; only the answers are put together. A part that
+    matters in one set by chance of its few people is not likely to matter in the pool.
+
+    Parameters
+    ----------
+    datasets
+        Sets that ``memaa reference arms`` was run on.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        Arm to table of predictions, for :func:`compare_arms`.
+
+    Raises
+    ------
+    InputError
+        If the run of a set is missing, or they differ in protocol, profile, seed or starting
+        weights.
+
+    Examples
+    --------
+    >>> len(pooled_reference(["smic"])["full method"])
+    164
+    """
+    kept = [read_reference(f"arms/{dataset}") for dataset in datasets]
+    alike = ("protocol", "profile", "seed", "start")
+    for dataset, reference in zip(datasets, kept, strict=True):
+        for key in alike:
+            own, first = reference.provenance[key], kept[0].provenance[key]
+            if own != first:
+                raise InputError(
+                    f"arms/{dataset}: {key} is {own!r}, that of arms/{datasets[0]} {first!r}; run "
+                    f"'memaa reference arms {dataset}' again"
+                )
+    return {
+        name: pd.concat([reference.runs[name] for reference in kept], ignore_index=True)
+        for name in kept[0].runs
+    }
+
+
+def arm_names(which: str) -> Sequence[str]:
+    """Return the arms that ``quick`` or ``all`` stands for.
+
+    Parameters
+    ----------
+    which
+        ``"quick"``: those that use the full method's avatars; ``"all"``.
+
+    Returns
+    -------
+    sequence of str
+
+    Raises
+    ------
+    InputError
+        For any other word.
+
+    Examples
+    --------
+    >>> list(arm_names("quick"))[:2]
+    ['full method', 'no magnification']
+    """
+    if which not in ("quick", "all"):
+        raise InputError(f"{which!r}: expected 'quick' or 'all'")
+    return QUICK if which == "quick" else tuple(ARMS)

@@ -1,0 +1,261 @@
+"""Simple classifiers that probe what the twins give away.
+
+A synthetic set may betray its labels by something that is not motion: a pose, a light, a face that
+goes with a class. A classifier that sees only the first frame of each clip must therefore do no better
+than chance, and one that sees the motion must do far better. Both are linear, so that nothing is
+hidden in the classifier.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import LeaveOneGroupOut
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from memaa_lib._support.errors import InputError
+from memaa_lib._support.running import progress
+from memaa_lib.clips import read_image, to_gray
+from memaa_lib.datasets import load_truth_landmarks, subject_key
+from memaa_lib.datasets.layout import scan_frames
+from memaa_lib.metrics import uar
+from memaa_lib.registration import affine_to_reference, apply_affine, crop_window
+
+BROWS_AND_MOUTH = (*range(17, 27), *range(48, 68))  # landmarks that expressions move most
+GRID = (14, 12)  # rows and columns of the feature grid
+GRID_FACE_SIZE = (168, 140)  # px: rows are 14 x 12, so each of the grid averages whole rows
+
+
+def onset_and_apex(row: Any) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Read the face at onset and at apex, framed alike in every data set.
+
+    Where nobody annotated an apex, the middle frame stands for it.
+
+    Examples
+    --------
+    >>> onset_and_apex({"path": "/", "dataset": "smic", "subject": "s01", "clip": "s01_ne_01"})
+    Traceback (most recent call last):
+        ...
+    memaa_lib.InputError: smic/s01/s01_ne_01: real data have no true landmarks; ...
+    """
+    landmarks = load_truth_landmarks(row)[0]
+    scan = scan_frames(row["path"])
+    faces = []
+    for number in (int(row["onset"]), int(row["apex_or_middle"])):
+        gray = to_gray(read_image(f"{row['path']}/{scan.frames[number]}")[None])
+        left, top, right, bottom = crop_window(gray, landmarks)
+        face = gray[0, top:bottom, left:right]
+        faces.append(cv2.resize(face, GRID_FACE_SIZE[::-1], interpolation=cv2.INTER_AREA))
+    return faces[0], faces[1]
+
+
+def onset_features(onset: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the gray levels of the first frame on a coarse grid, its mean taken off.
+
+    Examples
+    --------
+    >>> onset_features(np.full(GRID_FACE_SIZE, 9, np.uint8)).shape
+    (168,)
+    """
+    small = cv2.resize(onset, GRID[::-1], interpolation=cv2.INTER_AREA).astype(np.float32)
+    return np.ravel(small - small.mean())
+
+
+def flow_features(onset: NDArray[np.uint8], apex: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the optical flow from onset to apex on a coarse grid, its median (the head) taken off.
+
+    Examples
+    --------
+    >>> face = np.random.default_rng(0).integers(0, 256, GRID_FACE_SIZE, dtype=np.uint8)
+    >>> float(np.abs(flow_features(face, face)).max()) < 0.1
+    True
+    """
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(onset, apex, None)
+    small = cv2.resize(flow, GRID[::-1], interpolation=cv2.INTER_AREA)
+    return np.ravel(small - np.median(small, axis=(0, 1))).astype(np.float32)
+
+
+def probe_features(index: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return both kinds of features for all clips of a twin.
+
+    Parameters
+    ----------
+    index
+        From :func:`memaa_lib.datasets.load_index`; twins only.
+
+    Returns
+    -------
+    onset : ndarray
+        ``(N, 168)``, see :func:`onset_features`.
+    flow : ndarray
+        ``(N, 336)``, see :func:`flow_features`.
+
+    Raises
+    ------
+    InputError
+        If a row is not of a twin.
+    """
+    onset, flow = [], []
+    with progress("reading faces", len(index)) as advance:
+        for row in index.to_dict("records"):
+            first, peak = onset_and_apex(row)
+            onset.append(onset_features(first))
+            flow.append(flow_features(first, peak))
+            advance()
+    return np.stack(onset), np.stack(flow)
+
+
+def leave_one_subject_out_predictions(
+    features: NDArray[np.floating], index: pd.DataFrame
+) -> pd.DataFrame:
+    """Predict each clip by logistic regression on the clips of all other subjects.
+
+    Parameters
+    ----------
+    features
+        ``(N, D)``; scaled with statistics of the training clips only.
+    index
+        One row a clip, in the same order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``dataset, subject, clip, label, prediction``, as :mod:`memaa_lib.metrics` takes it.
+
+    Raises
+    ------
+    InputError
+        If there are not as many rows as clips, or fewer than two subjects.
+
+    Examples
+    --------
+    >>> labels = ["negative", "positive", "surprise"] * 2
+    >>> index = pd.DataFrame(
+    ...     {"dataset": "smic", "subject": ["s01"] * 3 + ["s02"] * 3, "clip": list("abcdef"), "label": labels}
+    ... )
+    >>> features = np.eye(3)[[0, 1, 2, 0, 1, 2]]
+    >>> table = leave_one_subject_out_predictions(features, index)
+    >>> bool((table["label"] == table["prediction"]).all())
+    True
+    """
+    if len(features) != len(index):
+        raise InputError(f"{len(features)} rows of features but {len(index)} clips")
+    groups = np.array([subject_key(row) for row in index.to_dict("records")])
+    if len(set(groups)) < 2:
+        raise InputError("leaving a subject out needs at least two subjects")
+    labels = index["label"].to_numpy(dtype=str)
+    predicted = np.empty(len(index), dtype=labels.dtype)
+    for train, test in LeaveOneGroupOut().split(features, groups=groups):
+        model = make_pipeline(
+            StandardScaler(),
+            LogisticRegression(C=0.003, class_weight="balanced", max_iter=500),
+        )
+        model.fit(features[train], labels[train])
+        predicted[test] = model.predict(features[test])
+    table = index[["dataset", "subject", "clip", "label"]].copy()
+    table["prediction"] = predicted
+    return table
+
+
+def without_identity(features: NDArray[np.floating], index: pd.DataFrame) -> NDArray[np.floating]:
+    """Take each subject's average off that subject's features, so that only the clip is left.
+
+    Parameters
+    ----------
+    features
+        ``(N, D)``.
+    index
+        One row a clip, in the same order.
+
+    Returns
+    -------
+    ndarray
+        ``(N, D)``.
+
+    Examples
+    --------
+    >>> index = pd.DataFrame({"dataset": "smic", "subject": ["s01", "s01", "s02"]})
+    >>> without_identity(np.array([[1.0], [3.0], [5.0]]), index).ravel()
+    array([-1.,  1.,  0.])
+    """
+    groups = [subject_key(row) for row in index.to_dict("records")]
+    frame = pd.DataFrame(np.asarray(features))
+    centered: NDArray[np.floating] = (frame - frame.groupby(groups).transform("mean")).to_numpy()
+    return centered
+
+
+def permutation_null(
+    features: NDArray[np.floating], index: pd.DataFrame, permutations: int = 20, seed: int = 0
+) -> NDArray[np.float64]:
+    """Return the UAR that a probe reaches when labels are permuted within each subject.
+
+    What is left of the score then is chance, with the subjects, their numbers of clips and the
+    classifier as they are: a fairer yardstick than 1/3.
+
+    Parameters
+    ----------
+    features, index
+        See :func:`leave_one_subject_out_predictions`.
+    permutations
+        How many times the labels are permuted.
+    seed
+        Of the permutations.
+
+    Returns
+    -------
+    ndarray
+        ``float64`` ``(permutations,)``, sorted.
+
+    Examples
+    --------
+    >>> labels = ["negative", "positive", "surprise"] * 2
+    >>> columns = {"dataset": "smic", "subject": ["s01"] * 3 + ["s02"] * 3, "clip": list("abcdef")}
+    >>> index = pd.DataFrame(columns | {"label": labels})
+    >>> permutation_null(np.eye(3)[[0, 1, 2, 0, 1, 2]], index, permutations=2).shape
+    (2,)
+    """
+    random = np.random.default_rng(seed)
+    groups = np.array([subject_key(row) for row in index.to_dict("records")])
+    reached = []
+    for _ in range(permutations):
+        permuted = index.copy()
+        labels = index["label"].to_numpy(dtype=object).copy()
+        for group in sorted(set(groups)):
+            places = np.flatnonzero(groups == group)
+            labels[places] = random.permutation(labels[places])
+        permuted["label"] = labels
+        table = leave_one_subject_out_predictions(features, permuted)
+        reached.append(uar(table["label"], table["prediction"]))
+    return np.sort(np.array(reached))
+
+
+def expression_movement(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return how far brows and mouth are from where they were at onset, the head's movement taken off.
+
+    Parameters
+    ----------
+    landmarks
+        ``(T, 68, 2)``, px; a twin's true ones.
+
+    Returns
+    -------
+    ndarray
+        ``float64`` ``(T,)``, mean distance in px.
+
+    Examples
+    --------
+    >>> face = np.random.default_rng(0).uniform(0, 100, (68, 2))
+    >>> moved = face + 3.0
+    >>> bool(expression_movement(np.stack([face, moved])).max() < 1e-6)
+    True
+    """
+    still_head = apply_affine(affine_to_reference(landmarks, points="stable"), landmarks)
+    distance = np.linalg.norm(still_head - still_head[0], axis=2)
+    mean: NDArray[np.float64] = distance[:, list(BROWS_AND_MOUTH)].mean(axis=1, dtype=np.float64)
+    return mean

@@ -1,0 +1,270 @@
+"""Players that need no kernel: plain HTML around a native slider or video element.
+
+The images stand inside the page as data, so a page is one file; without JavaScript the poster image
+remains.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from IPython.display import HTML
+from numpy.typing import NDArray
+
+from memaa_lib._support.errors import InputError
+from memaa_lib.clips import check_frames, write_video
+
+JPEG_QUALITY = 90
+
+
+def data_uri(image: NDArray[np.uint8]) -> str:
+    """Return an image as a JPEG data URI.
+
+    Examples
+    --------
+    >>> data_uri(np.zeros((8, 8), np.uint8))[:22]
+    'data:image/jpeg;base64'
+    """
+    check_frames(np.asarray(image)[None], "image")
+    pixels = np.ascontiguousarray(image[..., ::-1]) if image.ndim == 3 else image
+    _, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
+
+
+def scrubber(
+    images: Sequence[NDArray[np.uint8]],
+    labels: Sequence[str],
+    *,
+    alt: str,
+    caption: str = "",
+    start: int = 0,
+    width: str = "22rem",
+) -> HTML:
+    """Return a slider over a stack of images.
+
+    Parameters
+    ----------
+    images
+        ``uint8`` images of one size.
+    labels
+        What each shows, e.g. ``"alpha = 10"``.
+    alt
+        What the figure shows, for those who do not see it.
+    caption
+        Below the figure; names the data set.
+    start
+        Which image is shown first.
+    width
+        CSS width.
+
+    Returns
+    -------
+    IPython.display.HTML
+
+    Raises
+    ------
+    InputError
+        If there is not one label an image.
+
+    Examples
+    --------
+    >>> "<memaa-scrubber" in scrubber([np.zeros((8, 8), np.uint8)], ["a"], alt="nothing").data
+    True
+    """
+    if len(images) != len(labels) or not images:
+        raise InputError(f"scrubber: {len(images)} images, {len(labels)} labels; expected one each")
+    sources = [data_uri(image) for image in images]
+    content = json.dumps({"sources": sources, "labels": list(labels), "start": start})
+    poster = f'<img src="{sources[start]}" alt="{html.escape(f"{alt}: {labels[start]}")}">'
+    player = (
+        f'<memaa-scrubber aria-label="{html.escape(alt)}">{poster}'
+        f'<script type="application/json">{content}</script></memaa-scrubber>'
+    )
+    return HTML(framed(player, caption, width))
+
+
+def compare(
+    before: NDArray[np.uint8],
+    after: NDArray[np.uint8],
+    *,
+    names: tuple[str, str],
+    alt: str,
+    caption: str = "",
+    width: str = "22rem",
+) -> HTML:
+    """Return two images, one over the other, with a divider to drag.
+
+    Parameters
+    ----------
+    before, after
+        ``uint8`` images of one size.
+    names
+        What the two are called.
+    alt
+        What the figure shows.
+    caption
+        Below the figure; names the data set.
+    width
+        CSS width.
+
+    Returns
+    -------
+    IPython.display.HTML
+
+    Raises
+    ------
+    InputError
+        If the sizes differ.
+
+    Examples
+    --------
+    >>> image = np.zeros((8, 8), np.uint8)
+    >>> "<memaa-compare" in compare(image, image, names=("a", "b"), alt="nothing").data
+    True
+    """
+    if before.shape[:2] != after.shape[:2]:
+        raise InputError(f"compare: sizes {before.shape[:2]} and {after.shape[:2]} differ")
+    first, second = (html.escape(name) for name in names)
+    images = "".join(
+        f'<img src="{data_uri(image)}" alt="{html.escape(f"{alt}: {name}")}">'
+        for image, name in zip((before, after), names, strict=True)
+    )
+    player = (
+        f'<memaa-compare aria-label="{html.escape(alt)}">{images}'
+        f'<div class="names"><span>{first}</span><span>{second}</span></div></memaa-compare>'
+    )
+    return HTML(framed(player, caption, width))
+
+
+def video(
+    frames: NDArray[np.uint8],
+    *,
+    fps: float,
+    alt: str,
+    caption: str = "",
+    width: str = "22rem",
+    poster: int = 0,
+) -> HTML:
+    """Return a looping H.264 video that stands inside the page.
+
+    Parameters
+    ----------
+    frames
+        ``uint8`` ``(T, H, W, 3)`` or ``(T, H, W)``.
+    fps
+        Of the play-back: 200 fps recordings are shown slowed down, say so in the caption.
+    alt
+        What the video shows.
+    caption
+        Below the figure; names the data set and the slow-down.
+    width
+        CSS width.
+    poster
+        Which frame to show before play.
+
+    Returns
+    -------
+    IPython.display.HTML
+
+    Examples
+    --------
+    >>> "<video" in video(np.zeros((3, 16, 16), np.uint8), fps=10, alt="nothing").data
+    True
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "clip.mp4")
+        write_video(path, frames, fps)
+        encoded = base64.b64encode(path.read_bytes()).decode()
+    player = (
+        f'<video controls loop muted playsinline preload="metadata" poster="{data_uri(frames[poster])}" '
+        f'aria-label="{html.escape(alt)}"><source type="video/mp4" '
+        f'src="data:video/mp4;base64,{encoded}"></video>'
+    )
+    return HTML(framed(player, caption, width))
+
+
+def explorer(
+    gains: Mapping[str, Sequence[float]],
+    lengths: Sequence[int],
+    alphas: Sequence[float],
+    *,
+    alt: str,
+    caption: str = "",
+    start: tuple[str, int, float] | None = None,
+) -> HTML:
+    """Return a choice of filter and two sliders over what a clip's mean keeps of its magnification.
+
+    Parameters
+    ----------
+    gains
+        Name of a filter to one number a clip length: what the mean keeps of the added copy, so that
+        the movement in the mean is ``1 + alpha * gain`` times as large.
+    lengths
+        Frames in the clip, rising.
+    alphas
+        Amplification factors to choose from, rising.
+    alt
+        What the figure shows.
+    caption
+        Below the figure.
+    start
+        Filter, length and alpha to begin with; default: the first filter, the middle of the rest.
+
+    Returns
+    -------
+    IPython.display.HTML
+        Without JavaScript: a table of the numbers at the largest alpha.
+
+    Raises
+    ------
+    InputError
+        If a filter has not one gain a length.
+
+    Examples
+    --------
+    >>> "<memaa-explorer" in explorer({"none": [0.0, 0.0]}, [10, 20], [5, 10], alt="flat").data
+    True
+    """
+    for name, values in gains.items():
+        if len(values) != len(lengths):
+            raise InputError(f"explorer: {name}: {len(values)} gains, {len(lengths)} lengths")
+    first = start or (next(iter(gains)), lengths[len(lengths) // 2], alphas[len(alphas) // 2])
+    content = json.dumps(
+        {
+            "filters": list(gains),
+            "gains": [[round(float(value), 4) for value in values] for values in gains.values()],
+            "lengths": [int(length) for length in lengths],
+            "alphas": [float(alpha) for alpha in alphas],
+            "start": [list(gains).index(first[0]), list(lengths).index(first[1])],
+            "alpha": list(alphas).index(first[2]),
+        }
+    )
+    head = "".join(f'<th scope="col">{length} frames</th>' for length in lengths[::6])
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(name)}</th>'
+        + "".join(f"<td>{1 + alphas[-1] * value:.1f}</td>" for value in values[::6])
+        + "</tr>"
+        for name, values in gains.items()
+    )
+    table = (
+        f"<table><caption>Magnification left in the mean, alpha = {alphas[-1]:g}</caption>"
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    )
+    player = (
+        f'<memaa-explorer aria-label="{html.escape(alt)}">{table}'
+        f'<script type="application/json">{content}</script></memaa-explorer>'
+    )
+    return HTML(framed(player, caption, "34rem"))
+
+
+def framed(player: str, caption: str, width: str) -> str:
+    """Return the markup that every figure of ours stands in, with its caption."""
+    below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    return f'<figure class="memaa-figure" style="--memaa-width:{width}">{player}{below}</figure>'

@@ -1,0 +1,277 @@
+"""Publishing: labels, tidying, failures, and re-running only what is stale."""
+
+import shutil
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from memaa_book import build, pages, prepare
+from memaa_book.build import filtered_toc
+from memaa_book.pages import (
+    Run,
+    RunFailed,
+    execute,
+    find_notebook,
+    label_suffix,
+    published_runs,
+    relabel,
+    tidy,
+)
+
+from memaa_lib._support.errors import InputError
+
+HEADER = """---
+jupytext:
+  formats: ipynb,md:myst
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+
+"""
+PAGE = (
+    HEADER
+    + """(page-{name})=
+# Page {name}
+
+$$ a = b $$ (eq-{name})
+
+See {{eq}}`eq-{name}`.
+
+```{{code-cell}} ipython3
+:tags: [parameters]
+
+dataset: str = "casme2"   # which
+count: int = 3
+```
+
+```{{code-cell}} ipython3
+{code}
+```
+"""
+)
+
+
+def write_page(folder: Path, name: str, code: str = "print(dataset, count)") -> Path:
+    path = folder / f"{name}.md"
+    path.write_text(PAGE.format(name=name.replace("_", "-"), code=code), "utf-8")
+    return path
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """A small book of its own: two notebooks, one of them on two data sets."""
+    real = pages.ROOT
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "book").mkdir()
+    for name in ("_ext", "_static"):
+        shutil.copytree(real / "book" / name, tmp_path / "book" / name)
+    shutil.copy(real / "book" / "references.bib", tmp_path / "book")
+    shutil.copy(real / "_config.yml", tmp_path)
+    (tmp_path / "book" / "paper_numbers.json").write_text('{"eq-09-one": "9"}')
+    (tmp_path / "book" / "index.md").write_text("# Front\n\n{ref}`page-09-one`\n")
+    write_page(tmp_path / "notebooks", "09_one")
+    write_page(tmp_path / "notebooks", "11_two")
+    entries = [{"file": f"book/runs/common/{stem}"} for stem in ("09_one", "11_two")]
+    toc = {"format": "jb-book", "root": "book/index", "chapters": entries}
+    (tmp_path / "_toc.yml").write_text(yaml.safe_dump(toc))
+    monkeypatch.setattr(pages, "ROOT", tmp_path)
+    monkeypatch.setattr(build, "library_fingerprint", lambda: "as it is")
+    monkeypatch.setenv("MEMAA_PROJECT", str(tmp_path))
+    return tmp_path
+
+
+def code_outputs(path: Path) -> list[str]:
+    cells = nbformat.read(path, 4).cells
+    return [o["text"] for c in cells if c.cell_type == "code" for o in c.outputs if "text" in o]
+
+
+@pytest.mark.slow
+class TestExecute:
+    def test_parameters_reach_the_notebook_and_strings_stay_data(self, project):
+        text = "'); import os; os.remove('x"
+        execute(
+            project / "notebooks" / "09_one.md",
+            project / "out.ipynb",
+            {"dataset": text, "count": 7},
+        )
+        assert code_outputs(project / "out.ipynb") == [f"{text} 7\n"]
+
+    def test_a_notebook_that_raises_is_kept_and_leaves_no_page(self, project):
+        source = write_page(project / "notebooks", "09_bad", "1 / 0")
+        kept = project / "failed" / "09_bad.ipynb"
+        with pytest.raises(RunFailed, match=r"ZeroDivisionError.*kept at"):
+            execute(source, project / "out.ipynb", {}, failed=kept)
+        assert kept.is_file()
+        assert not (project / "out.ipynb").exists()
+        assert not list(project.glob(".out*"))
+
+    def test_the_same_run_gives_the_same_bytes(self, project):
+        source = project / "notebooks" / "09_one.md"
+        for name in ("a", "b"):
+            execute(source, project / f"{name}.ipynb", {"count": 2}, dataset="samm", suffix="-samm")
+        assert (project / "a.ipynb").read_bytes() == (project / "b.ipynb").read_bytes()
+        text = (project / "a.ipynb").read_text("utf-8")
+        assert "# Page 09-one: SAMM" in text
+        assert "(page-09-one-samm)=" in text
+        assert "(eq-09-one-samm)" in text
+        assert "{eq}`eq-09-one-samm`" in text
+
+    def test_unknown_and_mistyped_parameters_are_refused_before_anything_runs(self, project):
+        source = project / "notebooks" / "09_one.md"
+        for parameters, message in [
+            ({"datset": "smic"}, "no parameter 'datset'; it has dataset, count"),
+            ({"count": "many"}, "expected a int"),
+            ({"count": True}, "expected a int"),
+        ]:
+            with pytest.raises(InputError, match=message):
+                execute(source, project / "out.ipynb", parameters)
+        assert not (project / "out.ipynb").exists()
+
+
+@pytest.mark.slow
+def test_only_what_is_stale_runs_again(project, capsys):
+    first = build.build_book()
+    assert first.ok, first.failed
+    said = capsys.readouterr().err.splitlines()
+    assert " start         html" in said
+    assert said[-1].startswith("  done   3/3 html, ")
+    assert sorted(first.ran) == ["html", "page:common/09_one", "page:common/11_two"]
+    html = project / "_build" / "html"
+    page = (html / "book" / "runs" / "common" / "09_one.html").read_text("utf-8")
+    assert "casme2 3" in page
+    assert 'class="eqno">(9)' in page
+    before = {path: path.read_bytes() for path in html.rglob("*.html")}
+
+    second = build.build_book()
+    assert second.ran == []
+    assert len(second.fresh) == 3
+
+    write_page(project / "notebooks", "11_two", "print('changed')")
+    third = build.build_book()
+    assert sorted(third.ran) == ["html", "page:common/11_two"]
+    assert "changed" in (html / "book" / "runs" / "common" / "11_two.html").read_text("utf-8")
+
+    write_page(project / "notebooks", "11_two")
+    assert build.build_book().ok
+    assert {path: path.read_bytes() for path in html.rglob("*.html")} == before
+
+
+@pytest.mark.slow
+def test_one_failing_notebook_does_not_stop_the_others(project):
+    write_page(project / "notebooks", "09_one", "raise RuntimeError('no luck')")
+    report = build.build_book()
+    assert list(report.failed) == ["page:common/09_one"]
+    assert "no luck" in report.failed["page:common/09_one"]
+    assert "page:common/11_two" in report.ran
+    assert (project / "build" / "failed" / "common" / "09_one.ipynb").is_file()
+    write_page(project / "notebooks", "09_one")
+    mended = build.build_book()
+    assert mended.ok
+    assert "page:common/11_two" in mended.fresh
+
+
+@pytest.mark.slow
+def test_a_broken_reference_fails_the_strict_build(project):
+    (project / "book" / "index.md").write_text("# Front\n\n{ref}`page-missing`\n")
+    report = build.build_book()
+    assert "html" in report.failed
+
+
+def test_unknown_data_set_is_refused():
+    with pytest.raises(InputError, match="fer: unknown data set"):
+        build.build_book(["fer"])
+
+
+@given(st.lists(st.sampled_from(["eq-a", "eq-a-b", "fig-a", "sec-x"]), min_size=1, unique=True))
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_relabelling_touches_labels_defined_here_and_no_others(labels):
+    definitions = "\n\n".join(f"({label})=" for label in labels)
+    uses = " ".join(f"{{ref}}`{label}` {{ref}}`other-{label}`" for label in labels)
+    cell = nbformat.v4.new_markdown_cell(f"{definitions}\n\n{uses} {{ref}}`elsewhere`")
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    relabel(notebook, "-smic")
+    for label in labels:
+        assert f"({label}-smic)=" in cell.source
+        assert f"{{ref}}`{label}-smic`" in cell.source
+        assert f"{{ref}}`other-{label}`" in cell.source
+    assert "{ref}`elsewhere`" in cell.source
+
+
+def test_the_first_run_of_a_notebook_keeps_its_labels():
+    runs = [Run("casme2", "05"), Run("smic", "05"), Run("smic", "07")]
+    assert [label_suffix(run, runs) for run in runs] == ["", "-smic", ""]
+
+
+def test_a_cell_that_was_not_executed_is_refused(tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")])
+    nbformat.write(notebook, tmp_path / "a.ipynb")
+    with pytest.raises(RunFailed, match="was not executed"):
+        tidy(tmp_path / "a.ipynb")
+
+
+def test_a_book_of_one_data_set_leaves_out_the_others_pages():
+    toc = pages.read_toc()
+    runs = published_runs(["smic"])
+    kept = list(pages.toc_pages(filtered_toc(toc, runs)))
+    assert "book/runs/smic/05_emotion_avatar" in kept
+    assert not [page for page in kept if page.startswith("book/runs/samm/")]
+    assert "book/rerun" in kept
+
+
+# ------------------------------------------------------------------ notebooks and what they need
+@pytest.mark.parametrize("name", ["11", "your_own_clip", "11_your_own_clip", "11_your", "your"])
+def test_a_notebook_answers_to_number_name_and_stem(name):
+    assert find_notebook(name).name == "11_your_own_clip.md"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("99", "99: no such notebook; there are 00_front"),
+        ("1", "1: fits several notebooks: 10_what_carries_the_result, 11_your_own_clip"),
+        ("the", "the: no such notebook"),
+    ],
+)
+def test_a_name_that_fits_no_or_several_notebooks_lists_them(name, message):
+    with pytest.raises(InputError, match=message):
+        find_notebook(name)
+
+
+def test_every_page_names_what_it_needs():
+    avatars = ["avatars-smic", "avatars-casme2", "avatars-samm"]
+    needs = {run.page.removeprefix("book/runs/"): prepare.needs_of(run) for run in published_runs()}
+    assert needs["samm/05_emotion_avatar"] == ["avatars-samm"]
+    assert needs["samm/07_results"] == ["avatars-samm", "pretraining", "scores-samm"]
+    assert needs["composite/07_results"] == [*avatars, "pretraining", "scores-composite"]
+    assert needs["common/08_cross_dataset"] == [*avatars, "pretraining", "scores-cross"]
+    assert needs["common/10_what_carries_the_result"] == [*avatars, "pretraining", "scores-arms"]
+    assert needs["common/00_front"] == ["avatars-casme2"]
+    assert needs["common/09_audit"] == []
+
+
+@pytest.mark.parametrize("need", ["avatar", "avatars-fer", "scores", "scores-fer"])
+def test_a_need_that_there_is_not_is_named(project, need):
+    text = HEADER.replace("---\n\n", f"memaa:\n  needs: [{need}]\n---\n\n")
+    (project / "notebooks" / "09_one.md").write_text(f"{text}# One\n", "utf-8")
+    with pytest.raises(InputError, match=rf"09_one: its front matter needs '{need}' on common"):
+        build.build_book()
+
+
+def test_the_paired_notebook_keeps_what_its_page_needs(tmp_path):
+    source = tmp_path / "07_results.md"
+    shutil.copy(find_notebook("results"), source)
+    before = source.read_text("utf-8")
+    notebook = jupytext.read(source)
+    jupytext.write(notebook, source.with_suffix(".ipynb"))
+    jupytext.write(jupytext.read(source.with_suffix(".ipynb")), source, fmt="md:myst")
+    assert notebook.metadata["memaa"] == {"needs": ["avatars", "pretraining", "scores"]}
+    assert source.read_text("utf-8") == before

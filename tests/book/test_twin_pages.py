@@ -1,0 +1,64 @@
+"""On a small twin: the page of the avatar by plain papermill, the clips that are shown, the probes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+
+from memaa_lib.datasets import load_index, load_truth
+from memaa_lib.datasets.examples import describe, example_clip, example_row, may_be_shown
+from memaa_lib.datasets.twins.release import write_twin
+from memaa_lib.experiments.probes import probe_features
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory) -> Path:
+    """A SMIC twin of a few clips."""
+    return write_twin("smic", tmp_path_factory.mktemp("twins") / "smic", clips=6, n_jobs=1)
+
+
+def test_papermill_by_hand_leaves_a_clean_notebook(twin, tmp_path):
+    out = tmp_path / "out.ipynb"
+    parameters = ["-p", "dataset", "smic", "-p", "root", str(twin)]
+    command = [sys.executable, "-m", "papermill", "05_emotion_avatar.ipynb", str(out), *parameters]
+    done = subprocess.run(command, cwd=ROOT / "notebooks", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    notebook = nbformat.read(out, 4)
+    outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
+    assert "SMIC twin (synthetic, seed 0, difficulty 0.5)" in "".join(
+        o.get("text", "") for o in outputs
+    )
+    markdown = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    assert "@" not in markdown, "a placeholder was left"
+
+
+def test_examples_are_typical_calm_and_may_be_shown(twin):
+    index = load_index("smic", twin)
+    assert describe(index).startswith("SMIC twin (synthetic")
+    for label in index["label"].unique():
+        row = example_row(index, label)
+        assert may_be_shown(row)
+        calm = [
+            r
+            for _, r in index[index["label"] == label].iterrows()
+            if not load_truth(r)["blink"].any()
+        ]
+        assert not calm or not load_truth(row)["blink"].any()
+        assert example_clip(index, label).name == row["clip"]
+
+
+def test_probe_features_see_what_they_say(twin):
+    index = load_index("smic", twin)
+    onset, flow = probe_features(index)
+    assert onset.shape == (len(index), 168)
+    assert flow.shape == (len(index), 336)
+    assert np.allclose(onset.mean(axis=1), 0, atol=1e-3)
+    # the head's own movement is taken off, so most of the face stands still
+    assert np.median(np.abs(flow)) < 0.5

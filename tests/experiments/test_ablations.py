@@ -1,0 +1,191 @@
+"""Arms: each changes what its name says, and differences are paired."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from memaa_lib._support.errors import InputError
+from memaa_lib.avatar import AvatarSettings, emotion_avatar, score_frames
+from memaa_lib.clips import Clip, write_image
+from memaa_lib.experiments import ablations
+from memaa_lib.experiments.ablations import (
+    ARMS,
+    QUICK,
+    Arm,
+    arm_names,
+    clip_pictures,
+    compare_arms,
+    make_pictures,
+    pooled_reference,
+    with_reference,
+)
+from memaa_lib.experiments.reference_runs import Reference
+from memaa_lib.magnification import magnify
+from memaa_lib.texture import keep_frames
+
+
+class FakeResults:
+    """Results with given predictions."""
+
+    def __init__(self, wrong: int) -> None:
+        rows = [("smic", f"s{i % 6:02d}", f"c{i}", i % 3, (i + (i < wrong)) % 3) for i in range(30)]
+        columns = ["dataset", "subject", "clip", "label", "prediction"]
+        self.predictions = pd.DataFrame(rows, columns=columns)
+
+
+@pytest.fixture
+def clip(grating) -> Clip:
+    upright = grating.swapaxes(1, 2)  # a face is higher than wide
+    return Clip(np.repeat(upright[..., None], 3, axis=3), fps=100, name="grating")
+
+
+def test_quick_arms_share_the_avatars_of_the_full_method():
+    assert QUICK[0] == "full method"
+    assert all(ARMS[name].settings == AvatarSettings() for name in QUICK)
+    assert any(arm.needs_own_avatars for arm in ARMS.values())
+    assert arm_names("quick") == QUICK
+    assert arm_names("all") == tuple(ARMS)
+    with pytest.raises(InputError, match="'quick' or 'all'"):
+        arm_names("some")
+
+
+def test_each_arm_changes_one_thing():
+    full = ARMS["full method"]
+    for arm in ARMS.values():
+        changed = [
+            arm.settings != full.settings,
+            arm.picture != full.picture,
+            (arm.train_alphas, arm.test_alpha) != (full.train_alphas, full.test_alpha),
+        ]
+        # a picture of unmagnified frames is one change, though it changes the factors too
+        assert sum(changed) == (arm.name != full.name) or arm.picture in (
+            "plain mean",
+            "original avatar",
+        )
+        assert arm.part or arm is full
+
+
+def test_the_reference_differs_from_itself_by_nothing():
+    table = compare_arms({"full method": FakeResults(0), "worse": FakeResults(9).predictions})
+    assert table.loc["full method", "difference"] == 0
+    assert table.loc["full method", "uf1"] == table.loc["full method", "uar"] == 1
+    assert table.loc["worse", "difference"] == pytest.approx(table.loc["worse", "uf1"] - 1)
+    assert table.loc["worse", "difference_high"] < 0
+
+
+def test_plain_mean_is_the_mean_of_the_frames(clip):
+    pictures = clip_pictures(clip, [0.0, 5.0], ARMS["mean of the clip as it is"], apex=0)
+    assert np.array_equal(pictures[0], emotion_avatar(clip.frames))
+    assert np.array_equal(pictures[0], pictures[1])
+
+
+def test_apex_frame_is_the_magnified_one(clip):
+    pictures = clip_pictures(clip, [0.0, 10.0], ARMS["apex frame"], apex=7)
+    assert np.array_equal(pictures[0], emotion_avatar(clip.frames[7:8]))
+    magnified = magnify(clip.frames, 100, 10.0)
+    assert np.array_equal(pictures[1], emotion_avatar(magnified[7:8]))
+
+
+def test_no_registration_averages_the_kept_frames_where_they_are(clip):
+    picture = clip_pictures(clip, [10.0], ARMS["no registration"], apex=0)[0]
+    magnified = magnify(clip.frames, 100, 10.0)
+    keep = keep_frames(score_frames(magnified))
+    assert np.array_equal(picture, emotion_avatar(magnified, keep))
+
+
+@pytest.mark.parametrize("name", ["apex frame", "original avatar"])
+def test_pictures_are_kept_on_disk(tmp_path, clip, name, monkeypatch):
+    for t, frame in enumerate(clip.frames):
+        write_image(tmp_path / "c" / f"img{t + 1}.png", frame)
+    row = {"dataset": "smic", "subject": "s01", "clip": "c", "label": "negative", "onset": 1}
+    row |= {"apex": pd.NA, "apex_or_middle": 10, "offset": 20, "fps": 100.0, "n_frames": 20}
+    index = pd.DataFrame([row | {"path": str(tmp_path / "c")}])
+    first = make_pictures(index, [0.0, 5.0], ARMS[name], n_jobs=1)
+    assert first.shape == (1, 2, 224, 224, 3)
+    assert first.any()
+    monkeypatch.setattr(ablations, "load_clip", lambda row: pytest.fail("made again"))
+    assert np.array_equal(make_pictures(index, [0.0, 5.0], ARMS[name], n_jobs=1), first)
+
+
+def test_an_unknown_picture_is_refused():
+    with pytest.raises(InputError, match="expected one of avatar"):
+        Arm("x", picture="portrait")
+
+
+def test_arms_of_the_reference_run_stand_beside_those_run_here(monkeypatch):
+    given = {"data": "twin", "protocol": "loso", "profile": "laptop"}
+    runs = {"full method": FakeResults(0).predictions, "apex frame": FakeResults(9).predictions}
+    kept = Reference(given, runs, {})
+    monkeypatch.setattr(ablations, "read_reference", lambda name: kept)
+    here = {"full method": FakeResults(3)}
+    table = with_reference(here, "twin", "smic", "loso", "laptop")
+    assert table["run"].to_dict() == {"full method": "here", "apex frame": "reference"}
+    assert table.attrs["agreement"] == pytest.approx(27 / 30)
+    own = compare_arms(kept.runs)
+    # each is held against the full method of its own run
+    assert table.loc["apex frame", "difference"] == own.loc["apex frame", "difference"]
+    other = with_reference(here, "another twin", "smic", "loso", "laptop")
+    assert list(other.index) == ["full method"]
+
+
+def test_the_pooled_reference_runs_bear_out_what_page_10_says():
+    kept = pooled_reference()
+    assert list(kept) == list(ARMS)
+    clips = kept["full method"].groupby("dataset").size()
+    assert clips.to_dict() == {"smic": 164, "casme2": 145, "samm": 133}
+    table = compare_arms(kept)
+    lose = {
+        "no magnification",
+        "B: ideal 0.4-3 Hz",
+        "C: ideal 5-25 Hz",
+        "mean of the clip as it is",
+        "original avatar",
+        "no frame removed",
+        "aligned first",
+    }
+    assert (table.loc[sorted(lose), "difference_high"] < 0).all()
+    assert table.loc["no registration", "difference_high"] > 0
+    assert table.loc["apex frame", "difference_low"] > 0
+
+
+def test_runs_that_differ_are_not_pooled(monkeypatch):
+    def read(name):
+        given = {"protocol": "loso", "profile": "laptop", "seed": int("samm" in name), "start": "x"}
+        return Reference(given, {"full method": FakeResults(0).predictions}, {})
+
+    monkeypatch.setattr(ablations, "read_reference", read)
+    assert len(pooled_reference(["smic", "casme2"])["full method"]) == 60
+    with pytest.raises(InputError, match="arms/samm: seed is 1, that of arms/smic 0; run 'memaa"):
+        pooled_reference(["smic", "samm"])
+
+
+def test_no_reference_run_leaves_what_was_run_here(monkeypatch):
+    def none(name):
+        raise InputError("no such reference run")
+
+    monkeypatch.setattr(ablations, "read_reference", none)
+    table = with_reference({"full method": FakeResults(3)}, "twin", "smic", "loso", "laptop")
+    assert table["run"].tolist() == ["here"]
+
+
+def test_an_arm_trains_and_tests_on_the_factors_it_names(monkeypatch):
+    seen = {}
+
+    def pictures(index, alphas, arm, n_jobs):
+        seen["alphas"] = alphas
+        return "pictures"
+
+    def evaluated(pictures, alphas, index, folds, profile, *, seed, n_jobs):
+        assert (pictures, index, folds, seed) == ("pictures", "index", "folds", 4)
+        return profile
+
+    monkeypatch.setattr(ablations, "load_index", lambda dataset, root: "index")
+    monkeypatch.setattr(ablations, "make_folds", lambda index, protocol, seed: "folds")
+    monkeypatch.setattr(ablations, "make_pictures", pictures)
+    monkeypatch.setattr(ablations, "evaluate", evaluated)
+    for name, arm in ARMS.items():
+        profile = ablations.run_arm(name, "smic", seed=4, n_jobs=1)
+        assert (profile.train_alphas, profile.test_alpha) == (arm.train_alphas, arm.test_alpha)
+        assert seen["alphas"] == sorted({*arm.train_alphas, arm.test_alpha})
+    with pytest.raises(InputError, match="no such"):
+        ablations.run_arm("no such arm", "smic")

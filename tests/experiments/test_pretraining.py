@@ -1,0 +1,72 @@
+"""Starting weights and pre-training on further people."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from memaa_lib import protocol
+from memaa_lib._support import weights
+from memaa_lib._support.errors import InputError
+from memaa_lib.experiments import pretraining
+from memaa_lib.experiments.pretraining import Pretraining
+from tests.conftest import TINY
+
+torch = pytest.importorskip("torch")
+
+
+def test_starting_weights_by_profile(tmp_path, start):
+    path = weights.write_weights(start, tmp_path, "resnet34-further-test")
+    pretrained = replace(TINY, initialisation="pretrained")
+    found = protocol.starting_weights(pretrained, weights=path)
+    assert path.name in found.name
+    assert found.digest == weights.weights_file_digest(path)
+    assert weights.weights_digest(found.state) == weights.weights_digest(start)
+    assert protocol.starting_weights(TINY).name == "scratch"
+    with pytest.raises(InputError, match="leave the weights file out"):
+        protocol.starting_weights(TINY, weights=path)
+    other = weights.write_weights({"fc.weight": torch.zeros(3, 4)}, tmp_path, "other")
+    with pytest.raises(InputError, match="not the weights of a ResNet-34"):
+        protocol.starting_weights(pretrained, weights=other)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"identities": 0},
+        {"clips_per_class": 1.5},
+        {"seconds": (0.5, 0.2)},
+        {"strength": (0.0, 2.0)},
+    ],
+)
+def test_impossible_pretraining_is_refused(changes):
+    with pytest.raises(InputError, match="pre-training"):
+        Pretraining(**changes)
+
+
+@pytest.mark.slow
+def test_pretraining_is_kept_resumed_and_the_same_with_two_processes(tmp_path, monkeypatch):
+    settings = Pretraining(
+        identities=2, clips_per_class=1, seconds=(0.1, 0.12), training=replace(TINY, epochs=1)
+    )
+    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path / "a"))
+    serial = pretraining.pretraining_set(settings, n_jobs=1)
+    assert serial[0].shape == (6, 32, 32, 3)
+    assert len(serial[2]) == 6
+    assert (np.abs(serial[2]).max(axis=1) > 0).all()  # something moves in every clip
+    kept = sorted((tmp_path / "a" / "pretraining").glob("*.npz"))
+    stamps = [path.stat().st_mtime_ns for path in kept]
+    kept[1].unlink()
+    again = pretraining.pretraining_set(settings, n_jobs=1)
+    assert np.array_equal(serial[0], again[0])
+    assert kept[0].stat().st_mtime_ns == stamps[0]
+    path = pretraining.pretrained_weights(settings, n_jobs=1)
+    stamp = path.stat().st_mtime_ns
+    assert pretraining.pretrained_weights(settings) == path
+    assert path.stat().st_mtime_ns == stamp
+    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path / "b"))
+    parallel = pretraining.pretraining_set(settings, n_jobs=2)
+    assert np.array_equal(serial[0], parallel[0])
+    assert np.array_equal(serial[2], parallel[2])
+    other = pretraining.pretrained_weights(settings, n_jobs=1)
+    assert other.name == path.name

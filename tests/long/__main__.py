@@ -1,0 +1,5 @@
+"""`python -m tests.long` lists the long checks."""
+
+from tests import long
+
+print(long.__doc__)

@@ -1,0 +1,113 @@
+"""Running: progress, processes of one thread, the same calls here and on a cluster."""
+
+import contextlib
+import time
+import warnings
+
+import cv2
+import psutil
+import pytest
+
+from memaa_lib._support import running
+from memaa_lib._support.errors import InputError
+from memaa_lib._support.running import in_parallel, progress, run_tasks
+
+
+def test_progress_tells_another_process_how_far_it_is(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("MEMAA_PROGRESS", str(tmp_path / "state"))
+    with progress("counting", 5) as advance:
+        advance()
+        advance(2)
+        assert (tmp_path / "state").read_text() == "counting 3/5"
+    assert capsys.readouterr().out == ""
+
+
+def test_processes_give_what_one_gives_in_the_same_order():
+    tasks = [(number, 2) for number in range(7)]
+    assert list(in_parallel(pow, tasks, 2)) == list(in_parallel(pow, tasks, 1))
+    assert sorted(in_parallel(pow, tasks, 2, ordered=False)) == [n * n for n in range(7)]
+
+
+def test_no_process_outlives_its_last_result():
+    assert list(in_parallel(pow, [(2, 2), (3, 2)], 2)) == [4, 9]
+    left = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
+    assert [command for command in left if "resource_tracker" not in command] == []
+
+
+def test_an_error_in_a_process_reaches_the_caller_and_ends_the_others():
+    with pytest.raises(ZeroDivisionError):
+        list(in_parallel(divmod, [(1, 1), (1, 0), (4, 2)], 2))
+    assert list(in_parallel(divmod, [(7, 2), (9, 2)], 2)) == [(3, 1), (4, 1)]
+
+
+def test_processes_warn_as_the_one_that_asked_them():
+    tasks = [("odd",), ("odder",)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert list(in_parallel(warnings.warn, tasks, 2)) == [None, None]
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="odd"):
+            list(in_parallel(warnings.warn, tasks, 2))
+
+
+def test_tasks_are_drawn_only_as_processes_become_free():
+    drawn = []
+
+    def tasks():
+        for number in range(20):
+            drawn.append(number)
+            yield (number, 1)
+
+    results = in_parallel(pow, tasks(), 1)
+    next(results)
+    assert drawn == [0]
+
+
+def test_no_processes_is_an_error():
+    with pytest.raises(InputError, match="n_jobs is 0"):
+        list(in_parallel(pow, [(1, 1)], 0))
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_opencv_has_one_thread_in_a_call_and_then_as_many_as_before(n_jobs):
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(3)
+    try:
+        assert list(in_parallel(cv2.getNumThreads, [(), ()], n_jobs)) == [1, 1]
+        assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(before)
+
+
+def test_tasks_share_their_first_arguments():
+    assert sorted(run_tasks(pow, (2,), [3, 5], 1)) == [8, 32]
+
+
+def test_no_task_is_begun_when_the_time_is_up(monkeypatch):
+    clock = iter(range(0, 100, 10))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    assert list(run_tasks(pow, (2,), [1, 2, 3, 4], 1, time_limit=25)) == [2, 4]
+
+
+@pytest.mark.parametrize(("gpu", "resources"), [(False, {}), (True, {"GPU": 1})])
+def test_only_calls_on_a_graphics_card_ask_a_cluster_for_one(gpu, resources, monkeypatch):
+    asked = []
+
+    class Client:
+        def scatter(self, parts, **options):
+            return parts
+
+        def submit(self, *call, **options):
+            asked.append(options["resources"])
+
+    monkeypatch.setattr(
+        running, "_dask_client", lambda address, jobs: contextlib.nullcontext(Client())
+    )
+    monkeypatch.setattr("distributed.as_completed", lambda futures, with_results: iter(()))
+    assert list(run_tasks(pow, (2,), [1, 2], 1, cluster="tcp://a:1", gpu=gpu)) == []
+    assert asked == [resources, resources]
+
+
+def test_a_cluster_that_is_none_is_an_error():
+    with pytest.raises(InputError, match="'tcp://host:port' of a scheduler"):
+        list(run_tasks(pow, (2,), [1], 1, cluster="localhost"))
