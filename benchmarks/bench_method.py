@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from memaa_lib.avatar import AvatarSettings, clip_to_avatar, score_frames
+from memaa_lib.avatar import clip_to_avatar
 from memaa_lib.clips import Clip, read_clip, sample_video
 from memaa_lib.figures import grating, grating_shift
 from memaa_lib.magnification import band_gains, magnify, magnify_literally, temporal_filter
 from memaa_lib.registration import find_landmarks, register
-from memaa_lib.texture import texture_intensity, texture_intensity_literally
+from memaa_lib.texture import Scoring, texture_intensity, texture_intensity_literally
 
 cv2.setNumThreads(1)
 HERE = Path(__file__).parent
@@ -149,17 +150,18 @@ def peak_memory_mib(shape: tuple[int, int, int], alphas: list[float], method: st
     code = f"""
 import numpy as np
 from pathlib import Path
+from memaa_lib.clips import Clip
 from memaa_lib.magnification import magnify
 
 def peak():  # not ru_maxrss, which a child inherits from its parent
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
-magnify(np.zeros((3, 64, 64, 3), np.uint8), 200, 10, method="{method}")
+magnify(Clip(np.zeros((3, 64, 64, 3), np.uint8), 200), 10, method="{method}")
 frames = np.zeros({(*shape, 3)}, np.uint8)
 frames += (np.arange({shape[0]}) // 2).astype(np.uint8)[:, None, None, None]
 before = peak()
-magnify(frames, 200, {alphas if len(alphas) > 1 else alphas[0]}, method="{method}")
+magnify(Clip(frames, 200), {alphas if len(alphas) > 1 else alphas[0]}, method="{method}")
 print(peak() - before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -194,46 +196,48 @@ def main() -> None:
         print(lines[-1], flush=True)
 
     small, vga = (60, 200, 160), (300, 480, 640)
-    clip = face_video(200, 160, 60)
+    frames = face_video(200, 160, 60)
+    clip = Clip(frames, 200)
     options: dict[str, Any] = {"per_frame_r": (0.4, 0.05), "clamp_gains": False}
     alphas = [5.0, 10.0, 15.0]
     one, three, literal = cpu_seconds(
-        lambda: magnify(clip, 200, 10, **options),
-        lambda: magnify(clip, 200, alphas, **options),
-        lambda: magnify_literally(clip, 200, 10, **options),
+        lambda: magnify(clip, 10, **options),
+        lambda: magnify(clip, alphas, **options),
+        lambda: magnify_literally(clip, 10, **options),
         repeats=repeats,
     )
-    copied = copy_seconds(2 * clip.nbytes)
+    copied = copy_seconds(2 * frames.nbytes)
     operations = [SHARED_OPERATIONS + count * OPERATIONS_AN_ALPHA for count in (1, 3)]
-    worked_out = operations[0] * clip.nbytes / stencil_rate()
-    ours = magnify(clip, 200, 10, **options)
-    off = np.abs(ours.astype(int) - magnify_literally(clip, 200, 10, **options))
-    movement, stripe_clip = stripes(0.06)
+    worked_out = operations[0] * frames.nbytes / stencil_rate()
+    ours = magnify(clip, 10, **options).frames
+    off = np.abs(ours.astype(int) - magnify_literally(clip, 10, **options).frames)
+    movement, stripe_frames = stripes(0.06)
+    stripe_clip = Clip(stripe_frames, 100)
     linear = predicted_gain(spatial_gain(band_gains(192, 192, 10, clamp_gains=False)), movement)
 
     def gains(magnified: NDArray[np.uint8], predicted: float = linear) -> str:
-        return f"{measured_gain(magnified, stripe_clip):.2f} / {predicted:.2f}"
+        return f"{measured_gain(magnified, stripe_frames):.2f} / {predicted:.2f}"
 
     row(
         "magnify 200 x 160 x 60, colour, one alpha", one, "1",
         f"floor {max(copied, worked_out) * 1e3:.1f} ms ({one / max(copied, worked_out):.1f} x): "
         f"bytes {copied * 1e3:.1f} ms, operations {worked_out * 1e3:.1f} ms",
         f"{peak_memory_mib(small, [10.0], 'linear'):.0f}",
-        gains(magnify(stripe_clip, 100, 10, **options)),
+        gains(magnify(stripe_clip, 10, **options).frames),
     )  # fmt: skip
     row("... three alphas", three, f"{three / one:.2f}",
         f"of one alpha; of its operations {operations[1] / operations[0]:.2f}",
         f"{peak_memory_mib(small, alphas, 'linear'):.0f}")  # fmt: skip
     row("... magnify_literally", literal, f"{literal / one:.1f}",
         f"bytes that differ: {(off > 0).mean():.1e}",
-        gain=gains(magnify_literally(stripe_clip, 100, 10, **options)))  # fmt: skip
+        gain=gains(magnify_literally(stripe_clip, 10, **options).frames))  # fmt: skip
     phase_gain = predicted_gain(10.0, movement)
     phase: dict[str, Any] = {"per_frame_r": (0.4, 0.05), "method": "phase"}
-    (seconds,) = cpu_seconds(lambda: magnify(clip, 200, 10, **phase), repeats=3)
+    (seconds,) = cpu_seconds(lambda: magnify(clip, 10, **phase), repeats=3)
     row("... method='phase'", seconds, f"{seconds / one:.0f}", "",
         f"{peak_memory_mib(small, [10.0], 'phase'):.0f}",
-        gains(magnify(stripe_clip, 100, 10, **phase), phase_gain))  # fmt: skip
-    (seconds,) = cpu_seconds(lambda: magnify(clip, 200, alphas, **phase), repeats=3)
+        gains(magnify(stripe_clip, 10, **phase).frames, phase_gain))  # fmt: skip
+    (seconds,) = cpu_seconds(lambda: magnify(clip, alphas, **phase), repeats=3)
     row("... method='phase', three alphas", seconds, f"{seconds / one:.0f}")
     if PEER.exists():
         bands = np.array([0.0, 0, 10, 0])  # the one band that eulerian-magnification amplifies
@@ -247,8 +251,8 @@ def main() -> None:
         }  # fmt: skip
         for what, (name, predicted) in peers.items():
             try:
-                seconds, peak, theirs = peer(name, clip, 200, 3)
-                gain = gains(peer(name, stripe_clip, 100, 1)[2], predicted)
+                seconds, peak, theirs = peer(name, frames, 200, 3)
+                gain = gains(peer(name, stripe_frames, 100, 1)[2], predicted)
             except subprocess.CalledProcessError as failed:
                 print(f"{name}: {failed.stderr.strip().splitlines()[-1]}")
                 continue
@@ -259,38 +263,40 @@ def main() -> None:
                 f"{peak:.0f}", gain)  # fmt: skip
         odd = face_video(187, 151, 20)
         off = np.abs(
-            magnify(odd, 30, 10, **options).astype(int) - peer("vidmag-numpy", odd, 30, 1)[2]
+            magnify(Clip(odd, 30), 10, **options).frames.astype(int)
+            - peer("vidmag-numpy", odd, 30, 1)[2]
         )
         lines.append(
             f"| ... vidmag 0.2.0, NumPy, 187 x 151 x 20 | | | | | bytes that differ: "
             f"{(off > 0).mean():.1e}, at most {off.max()} |"
         )
-    large = face_video(480, 640, 300)
-    n_bytes = large.nbytes / 2**20
+    large = Clip(face_video(480, 640, 300), 200)
+    n_bytes = large.frames.nbytes / 2**20
     for some in ([10.0], alphas):
         (seconds,) = cpu_seconds(
-            magnify, arguments=(large, 200, some if len(some) > 1 else some[0]), repeats=3
+            magnify, arguments=(large, some if len(some) > 1 else some[0]), repeats=3
         )
         row(f"magnify 640 x 480 x 300, {len(some)} alpha{'s' * (len(some) > 1)}", seconds, "",
             f"{300 / seconds:.0f} frames/s; the result is {len(some) * n_bytes:.0f} MiB",
             f"{peak_memory_mib(vga, some, 'linear'):.0f}")  # fmt: skip
     del large
 
-    gray = face_video(280, 230, 70)[..., 1].copy()
-    (fast,) = cpu_seconds(lambda: texture_intensity(gray), repeats=repeats)
+    gray = Clip(face_video(280, 230, 70)[..., 1].copy(), 200)
+    full = Scoring(size=(280, 230))
+    (fast,) = cpu_seconds(lambda: texture_intensity(gray, full), repeats=repeats)
     start = time.process_time()
-    texture_intensity_literally(gray)
+    texture_intensity_literally(gray, full)
     literal = time.process_time() - start
     row("score 280 x 230 x 70", fast, "1")
     row("... texture_intensity_literally", literal, f"{literal / fast:.0f}", "once")
 
     face = Clip(face_video(340, 280, 70), 200)
-    found = find_landmarks(face.frames, whole_image=True)
+    marked = replace(face, landmarks=find_landmarks(face))
     chain, marks, scores, warps = cpu_seconds(
         lambda: clip_to_avatar(face, (0, 5, 10, 15)),
-        lambda: find_landmarks(face.frames, whole_image=True),
-        lambda: score_frames(face.frames, AvatarSettings()),
-        lambda: register(face.frames, found),
+        lambda: find_landmarks(face),
+        lambda: texture_intensity(face),
+        lambda: register(marked),
         repeats=1 if quick else 3,
     )
     row(

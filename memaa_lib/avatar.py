@@ -7,55 +7,44 @@ clips, in parallel and with a cache on disk.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memaa_lib._support.cache import VERSION, cache_root, fingerprint, kept
+from memaa_lib._support.cache import VERSION, fingerprint, kept
 from memaa_lib._support.errors import InputError, check_count
 from memaa_lib._support.running import in_parallel, progress
-from memaa_lib.clips import Clip, check_frames, read_image, to_gray, write_image
-from memaa_lib.magnification import TemporalFilter, as_alphas, magnify
-from memaa_lib.registration import (
-    FACE_SIZE,
-    Box,
-    Points,
-    crop_window,
-    find_face,
-    find_landmarks,
-    is_uncropped,
-    register,
-)
-from memaa_lib.texture import Padding, keep_frames, texture_intensity
+from memaa_lib.clips import Clip, read_image, resize, write_image
+from memaa_lib.datasets import ClipRow, load_clip, load_truth_landmarks, rows_of
+from memaa_lib.datasets.layout import clip_fingerprint
+from memaa_lib.magnification import Magnification, as_alphas, magnify
+from memaa_lib.registration import Points, crop_clip, find_face, find_landmarks, register
+from memaa_lib.texture import Scoring, keep_frames, texture_intensity
 
 
 @dataclass(frozen=True)
 class AvatarSettings:
-    """Every parameter of the chain from clip to avatar.
+    """Every parameter of the chain from clip to avatar: each stage's own, and how they are joined.
 
     Parameters
     ----------
-    temporal, band_hz, order, per_frame_r, cutoff_wavelength, chroma, exaggeration, clamp_gains
-        Magnification, see :func:`memaa_lib.magnification.magnify`.
+    magnification
+        Sec. 3.1.
+    scoring
+        Sec. 3.2.
     remove_frames
-        Whether frames of low textural variance are left out (Sec. 3.2).
-    window, blocks, cutoff, padding
-        Frame scoring, see :func:`memaa_lib.texture.texture_intensity`.
-    scoring_size
-        Rows and columns, px, to which gray frames are brought before they are scored.
+        Whether frames of low textural variance are left out.
     sequence
         ``"magnify_first"``: magnify, score, align, as the paper's sections follow each other;
         ``"align_first"``: align, then magnify and score, so that head movement is not magnified.
     landmarks
         ``"magnified"``: found by dlib in the magnified frames; ``"original"``: in the frames as
-        they came; ``"given"``: passed with the clip or stored with a twin (positions in the
-        original frames).
+        they came; ``"given"``: those that the clip carries, or that are stored with a twin (positions
+        in the original frames).
     points, smooth
         Registration, see :func:`memaa_lib.registration.register`.
     crop
@@ -66,24 +55,13 @@ class AvatarSettings:
 
     Examples
     --------
-    >>> AvatarSettings().band_hz, AvatarSettings(temporal="ideal").temporal
-    ((0.5, 10.0), 'ideal')
+    >>> AvatarSettings(Magnification(temporal="ideal")).magnification.band_hz
+    (0.5, 10.0)
     """
 
-    temporal: TemporalFilter = "iir"
-    band_hz: tuple[float, float] = (0.5, 10.0)
-    order: int = 1
-    per_frame_r: tuple[float, float] | None = None
-    cutoff_wavelength: float = 16.0
-    chroma: float = 0.1
-    exaggeration: float = 2.0
-    clamp_gains: bool = True
+    magnification: Magnification = field(default_factory=Magnification)
+    scoring: Scoring = field(default_factory=Scoring)
     remove_frames: bool = True
-    window: int = 61
-    blocks: int = 6
-    cutoff: float = 30.0
-    padding: Padding = "replicate"
-    scoring_size: tuple[int, int] = FACE_SIZE
     sequence: Literal["magnify_first", "align_first"] = "magnify_first"
     landmarks: Literal["magnified", "original", "given"] = "magnified"
     points: Points = "all"
@@ -94,8 +72,6 @@ class AvatarSettings:
     def __post_init__(self) -> None:
         """Check what no stage checks by itself."""
         check_count("size", self.size)
-        for side in self.scoring_size:
-            check_count("scoring_size", side)
         choices: dict[str, tuple[str, ...]] = {
             "sequence": ("magnify_first", "align_first"),
             "landmarks": ("magnified", "original", "given"),
@@ -108,17 +84,13 @@ class AvatarSettings:
                 )
 
 
-def emotion_avatar(
-    frames: NDArray[np.uint8], keep: NDArray[np.bool_] | None = None, size: int = 224
-) -> NDArray[np.uint8]:
+def emotion_avatar(clip: Clip, size: int = 224) -> NDArray[np.uint8]:
     """Return the mean of registered frames as one square colour image.
 
     Parameters
     ----------
-    frames
-        ``uint8``, RGB ``(T, H, W, 3)`` or gray ``(T, H, W)``, registered.
-    keep
-        ``bool`` ``(T,)``, which frames enter the mean. Default: all.
+    clip
+        Registered, without the frames that frame removal takes.
     size
         Sides of the avatar, px.
 
@@ -128,47 +100,32 @@ def emotion_avatar(
         ``uint8`` ``(size, size, 3)``; gray frames give three equal channels. Rounded once, at the
         end.
 
-    Raises
-    ------
-    InputError
-        If the frames are no clip, or ``keep`` has another length or keeps none.
-
     Examples
     --------
-    >>> frames = np.stack([np.full((8, 8), level, np.uint8) for level in (10, 20, 90)])
-    >>> emotion_avatar(frames, keep=np.array([True, True, False]), size=4)[0, 0]
+    >>> frames = np.stack([np.full((8, 8), level, np.uint8) for level in (10, 20)])
+    >>> emotion_avatar(Clip(frames, fps=100), size=4)[0, 0]
     array([15, 15, 15], dtype=uint8)
     """
-    check_frames(frames)
     check_count("size", size)
-    kept = np.ones(len(frames), bool) if keep is None else np.asarray(keep)
-    if kept.shape != (len(frames),) or kept.dtype != np.bool_ or not kept.any():
-        raise InputError(f"keep: expected {len(frames)} booleans, at least one of them true")
-    mean = frames[kept].mean(axis=0, dtype=np.float64).astype(np.float32)
-    resized = _resize(mean, size, size)
-    rounded = _rounded(resized)
-    return rounded if rounded.ndim == 3 else np.repeat(rounded[..., None], 3, axis=2)
+    mean = clip.frames.mean(axis=0, dtype=np.float64).astype(np.float32)
+    avatar = whole_levels(resize(mean, size, size))
+    return avatar if avatar.ndim == 3 else np.repeat(avatar[..., None], 3, axis=2)
 
 
 def clip_to_avatar(
-    clip: Clip,
-    alpha: float | Sequence[float] = 10.0,
-    settings: AvatarSettings | None = None,
-    landmarks: NDArray[np.floating] | None = None,
+    clip: Clip, alpha: float | Sequence[float] = 10.0, settings: AvatarSettings | None = None
 ) -> NDArray[np.uint8]:
     """Run the whole chain on one clip: magnify, score and remove, align, average.
 
     Parameters
     ----------
     clip
-        The frames from onset to offset, all of which are used.
+        The frames from onset to offset, all of which are used. The landmarks that it carries are used
+        for everything if ``settings.landmarks == "given"``, else not at all.
     alpha
         Amplification; a sequence of A values shares what does not depend on it.
     settings
         Default: ``AvatarSettings()``.
-    landmarks
-        ``(T, 68, 2)``, px, of the frames as they are. Used for everything if
-        ``settings.landmarks == "given"``.
 
     Returns
     -------
@@ -182,160 +139,46 @@ def clip_to_avatar(
 
     Examples
     --------
-    >>> still = Clip(np.full((4, 64, 52), 90, np.uint8), fps=100)
     >>> face = np.random.default_rng(0).uniform(10, 50, (68, 2))
     >>> face[8] = (26, 60)
-    >>> given = AvatarSettings(landmarks="given", size=32)
-    >>> clip_to_avatar(still, 10, given, landmarks=np.stack([face] * 4)).shape
+    >>> still = np.full((4, 64, 52), 90, np.uint8)
+    >>> clip = Clip(still, fps=100, landmarks=np.stack([face] * 4))
+    >>> clip_to_avatar(clip, 10, AvatarSettings(landmarks="given", size=32)).shape
     (32, 32, 3)
     """
     settings = settings or AvatarSettings()
-    alphas = as_alphas(alpha)
-    frames, positions, box = _prepared(clip, settings, landmarks)
+    clip = _prepared(clip, settings)
     if settings.sequence == "align_first":
-        if positions is None:
-            positions = find_landmarks(frames, box=box)
-        frames = register(frames, positions, points=settings.points, smooth=settings.smooth)
-    magnified = magnify(
-        frames,
-        clip.fps,
-        alphas,
-        band_hz=settings.band_hz,
-        temporal=settings.temporal,
-        order=settings.order,
-        per_frame_r=settings.per_frame_r,
-        cutoff_wavelength=settings.cutoff_wavelength,
-        chroma=settings.chroma,
-        exaggeration=settings.exaggeration,
-        clamp_gains=settings.clamp_gains,
-    )
-    avatars = np.stack([_average(one, positions, box, settings) for one in magnified])
-    return avatars[0] if np.ndim(alpha) == 0 else avatars
+        clip = register(clip, points=settings.points, smooth=settings.smooth)
+    avatars = []
+    for one in magnify(clip, as_alphas(alpha), settings.magnification):
+        if settings.remove_frames:
+            one = keep_frames(one, settings.scoring)
+        if settings.sequence == "magnify_first":
+            one = register(one, points=settings.points, smooth=settings.smooth)
+        avatars.append(emotion_avatar(one, settings.size))
+    return avatars[0] if np.ndim(alpha) == 0 else np.stack(avatars)
 
 
-def original_emotion_avatar(
-    clips: Sequence[NDArray[np.uint8]], *, levels: int = 2, size: int = 224
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Make the Emotion Avatar Images of Yang and Bhanu (2012), the idea the paper starts from.
-
-    Every frame of every clip is brought onto one face, the avatar reference, by dense flow; a
-    clip's avatar is the mean of its frames, and the mean of all avatars is the next level's
-    reference. The paper keeps the mean and replaces the rest by one affine transform onto the
-    clip's own first frame, which leaves the person in the picture.
-
-    Parameters
-    ----------
-    clips
-        M clips of cropped faces, each ``uint8`` RGB ``(T, H, W, 3)`` or gray ``(T, H, W)``; sizes
-        may differ.
-    levels
-        How often the reference is made anew.
-    size
-        Sides of the avatars, px.
-
-    Returns
-    -------
-    avatars
-        ``uint8`` ``(M, size, size, 3)``.
-    reference
-        ``uint8`` ``(size, size, 3)``, the last level's.
-
-    Raises
-    ------
-    InputError
-        If there is no clip, or one is none.
-
-    Notes
-    -----
-    Yang and Bhanu use SIFT flow; here it is dense inverse search (Kroeger et al. 2016), which is
-    free, fast and as exact on small movements. They also raise the resolution; this does not.
-
-    Examples
-    --------
-    >>> clips = [np.full((2, 60, 50), level, np.uint8) for level in (10, 30)]
-    >>> avatars, reference = original_emotion_avatar(clips, levels=1, size=32)
-    >>> avatars.shape, int(reference[0, 0, 0])
-    ((2, 32, 32, 3), 20)
-    """
-    check_count("levels", levels)
-    check_count("size", size)
-    if not clips:
-        raise InputError("no clips to make avatars of; expected at least one")
-    stacks = []
-    for number, frames in enumerate(clips):
-        check_frames(frames, f"clip {number}")
-        colour = frames if frames.ndim == 4 else np.repeat(frames[..., None], 3, axis=3)
-        stacks.append(np.stack([_resize(frame, size, size) for frame in colour]))
-    reference = _rounded(np.mean([stack.mean(axis=0) for stack in stacks], axis=0))
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    for _ in range(levels):
-        means = []
-        for stack in stacks:
-            moved = [_onto_reference(frame, reference, flow) for frame in stack]
-            means.append(np.mean(moved, axis=0, dtype=np.float64))
-        reference = _rounded(np.mean(means, axis=0))
-    return np.stack([_rounded(mean) for mean in means]), reference
+def _prepared(clip: Clip, settings: AvatarSettings) -> Clip:
+    """Return the clip as the chain takes it: cropped, with its face's box and the wanted landmarks."""
+    if settings.landmarks == "given":
+        if clip.landmarks is None:
+            raise InputError(
+                f"{clip}: settings.landmarks is 'given' but the clip carries none; give it some or "
+                "choose 'magnified' or 'original'"
+            )
+    else:
+        # the box of the clip as it came serves the magnified frames, too
+        clip = replace(clip, landmarks=None, box=find_face(clip))
+    if settings.landmarks == "original":
+        clip = replace(clip, landmarks=find_landmarks(clip))
+    return clip if settings.crop == "never" else crop_clip(clip)
 
 
-def _onto_reference(
-    frame: NDArray[np.uint8], reference: NDArray[np.uint8], flow: Any
-) -> NDArray[np.uint8]:
-    """Frame with every pixel of the reference fetched from where the flow finds it."""
-    both = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (reference, frame)]
-    rows, columns = np.indices(both[0].shape, np.float32)
-    field = flow.calc(both[0], both[1], None)
-    moved = cv2.remap(
-        frame,
-        columns + field[..., 0],
-        rows + field[..., 1],
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REFLECT_101,
-    )
-    return np.asarray(moved, np.uint8)
-
-
-def _rounded(image: Any) -> NDArray[np.uint8]:
-    """Image in whole gray levels."""
+def whole_levels(image: Any) -> NDArray[np.uint8]:
+    """Return an image in whole gray levels."""
     return np.asarray(np.clip(np.rint(image), 0, 255), np.uint8)
-
-
-def score_frames(
-    frames: NDArray[np.uint8], settings: AvatarSettings | None = None
-) -> NDArray[np.float64]:
-    """Return A_i of every frame, scored as the chain does: gray and at the scoring size.
-
-    Parameters
-    ----------
-    frames
-        ``uint8``, RGB ``(T, H, W, 3)`` or gray ``(T, H, W)``.
-    settings
-        Default: ``AvatarSettings()``.
-
-    Returns
-    -------
-    ndarray
-        ``float64`` ``(T,)``.
-
-    Raises
-    ------
-    InputError
-        If the frames are no clip.
-
-    Examples
-    --------
-    >>> score_frames(np.zeros((3, 64, 52), np.uint8)).shape
-    (3,)
-    """
-    settings = settings or AvatarSettings()
-    rows, columns = settings.scoring_size
-    sized = np.stack([_resize(frame, rows, columns) for frame in to_gray(frames)])
-    return texture_intensity(
-        sized,
-        window=settings.window,
-        blocks=settings.blocks,
-        cutoff=settings.cutoff,
-        padding=settings.padding,
-    )
 
 
 def make_avatars(
@@ -381,7 +224,7 @@ def make_avatars(
     if not len(index):
         raise InputError("the index holds no clip; choose a data set and protocol that do")
     as_alphas(alphas)
-    rows = index.to_dict("records")
+    rows = rows_of(index)
     common = (tuple(alphas), settings)
     results: list[NDArray[np.uint8] | str] = []
     with progress("avatars", len(rows)) as advance:
@@ -407,109 +250,29 @@ def _compile_kernels() -> None:
     """Compile once here what every process would otherwise compile for itself."""
     tiny = np.zeros((2, 16, 16), np.uint8)
     tiny[1] = 9
-    texture_intensity(magnify(tiny, 100, 10, cutoff_wavelength=1), window=3, blocks=1, cutoff=1)
+    texture_intensity(magnify(Clip(tiny, 100), 10, cutoff_wavelength=1))
 
 
 def _kept_avatars(
-    row: Mapping[str, Any],
+    row: ClipRow,
     alphas: tuple[float, ...],
     settings: AvatarSettings,
     may_make: bool = True,
 ) -> NDArray[np.uint8] | str:
     """Avatars of one clip, from the cache where they are there; what went wrong, as text."""
-    from memaa_lib.datasets import load_clip
 
     def make(missing: list[int]) -> NDArray[np.uint8]:
         if not may_make:
             raise InputError("not in the cache")
-        wanted = [alphas[i] for i in missing]
-        return clip_to_avatar(load_clip(row), wanted, settings, _given_landmarks(row, settings))
+        # cropped by clip_to_avatar, with the true landmarks if the settings ask for them
+        clip = replace(load_clip(row, crop=False), landmarks=truth)
+        return clip_to_avatar(clip, [alphas[i] for i in missing], settings)
 
     try:
-        files = _avatar_files(row, alphas, settings)
+        truth = load_truth_landmarks(row) if settings.landmarks == "given" else None
+        key = fingerprint(VERSION, clip_fingerprint(row), settings, truth)
+        files = [f"avatars/{key}/alpha-{float(alpha)}.png" for alpha in alphas]
         avatars: list[NDArray[np.uint8]] = kept(files, make, read_image, write_image)
         return np.stack(avatars)
     except (InputError, OSError) as error:
-        return f"{row['dataset']} {row['subject']} {row['clip']}: {error}"
-
-
-def _avatar_files(
-    row: Mapping[str, Any], alphas: tuple[float, ...], settings: AvatarSettings
-) -> list[Path]:
-    """Where the avatars of one clip are kept."""
-    from memaa_lib.datasets.layout import clip_fingerprint
-
-    parts = (clip_fingerprint(row), settings, _given_landmarks(row, settings))
-    folder = cache_root() / "avatars" / fingerprint(VERSION, *parts)
-    return [folder / f"alpha-{float(alpha)}.png" for alpha in alphas]
-
-
-def _given_landmarks(
-    row: Mapping[str, Any], settings: AvatarSettings
-) -> NDArray[np.float32] | None:
-    """Return the true landmarks of a twin's clip if the settings ask for them."""
-    from memaa_lib.datasets import load_truth_landmarks
-
-    return load_truth_landmarks(row) if settings.landmarks == "given" else None
-
-
-def _prepared(
-    clip: Clip, settings: AvatarSettings, landmarks: NDArray[np.floating] | None
-) -> tuple[NDArray[np.uint8], NDArray[np.floating] | None, Box | None]:
-    """Return cropped frames, landmarks in them if they are settled already, the face's box."""
-    name, box = _name(clip), None
-    if settings.landmarks == "given":
-        if landmarks is None:
-            raise InputError(
-                f"{name}: settings.landmarks is 'given' but no landmarks were; pass them or choose "
-                "'magnified' or 'original'"
-            )
-        if len(landmarks) != clip.n_frames:
-            raise InputError(f"{name}: {clip.n_frames} frames but landmarks of {len(landmarks)}")
-        first = landmarks[0]
-    else:
-        box = find_face(clip.frames, whole_image=True, name=name)
-        n_needed = clip.n_frames if settings.landmarks == "original" else 1
-        found = find_landmarks(clip.frames[:n_needed], box=box)
-        first = found[0]
-        landmarks = found if settings.landmarks == "original" else None
-    if settings.crop == "never" or not is_uncropped(clip.frames, first):
-        return clip.frames, landmarks, box
-    left, top, right, bottom = crop_window(clip.frames, first)
-    frames = np.ascontiguousarray(clip.frames[:, top:bottom, left:right])
-    if landmarks is not None:
-        landmarks = landmarks - np.array([left, top])
-    if box is not None:
-        box = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
-    return frames, landmarks, box
-
-
-def _average(
-    frames: NDArray[np.uint8],
-    landmarks: NDArray[np.floating] | None,
-    box: Box | None,
-    settings: AvatarSettings,
-) -> NDArray[np.uint8]:
-    """Remove frames, align what is left, average."""
-    keep = np.ones(len(frames), bool)
-    if settings.remove_frames:
-        keep = keep_frames(score_frames(frames, settings))
-    if settings.sequence == "magnify_first":
-        # the first frame stays the reference even where it is not kept itself
-        used = np.unique(np.concatenate([[0], np.flatnonzero(keep)]))
-        frames, keep = frames[used], keep[used]
-        found = find_landmarks(frames, box=box) if landmarks is None else landmarks[used]
-        frames = register(frames, found, points=settings.points, smooth=settings.smooth)
-    return emotion_avatar(frames, keep, settings.size)
-
-
-def _resize(image: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
-    """Image at another size, averaged over areas where it shrinks."""
-    shrinks = image.shape[0] * image.shape[1] > rows * columns
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (columns, rows), interpolation=method))
-
-
-def _name(clip: Clip) -> str:
-    """Return what messages call the clip."""
-    return " ".join(part for part in (clip.dataset, clip.subject, clip.name) if part) or "the clip"
+        return f"{row.dataset} {row.subject} {row.clip}: {error}"

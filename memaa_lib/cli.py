@@ -299,7 +299,7 @@ def score(
 def train(
     dataset: Annotated[str, DATASET],
     protocol: Annotated[str, typer.Option(help="loso, kfold, composite or cross.")] = "loso",
-    profile: Annotated[str, typer.Option(help="laptop or paper.")] = "laptop",
+    profile: Annotated[str, typer.Option(help="laptop, paper or paper-pretrained.")] = "laptop",
     target: Annotated[
         Path | None, typer.Option("--out", help="Folder for fold files; default: the cache.")
     ] = None,
@@ -342,21 +342,19 @@ def train(
     from memaa_lib import metrics
     from memaa_lib import protocol as protocols
 
-    shared: dict[str, Any] = {"protocol": protocol, "profile": profile, "out": target}
-    shared |= {"n_jobs": n_jobs, "k": k, "seed": seed, "time_limit": time_limit}
-    if method == PAPERS_METHOD:
-        results = protocols.train(
-            dataset, **shared, weights=weights, device=device, cluster=cluster, leak=leak
-        )
-        title = f"{dataset}, {protocol}, {profile} profile, starting from {results.start}"
-    else:
-        if weights or cluster or leak or device != "cpu":
+    options: dict[str, Any] = {"weights": weights, "device": device, "leak": leak}
+    if method != PAPERS_METHOD:
+        if weights or leak or device != "cpu":
             raise InputError(
-                f"--method {method}: runs here on the processor; leave out --weights, --device, "
-                "--cluster and --leak"
+                f"--method {method}: runs on the processor, from nothing; leave out --weights, "
+                "--device and --leak"
             )
-        results = protocols.train_method(dataset, method, **shared)
-        title = f"{dataset}, {protocol}, {results.profile.name} profile"
+        options = {}
+    results = protocols.train(
+        dataset, method, protocol, profile, k=k, seed=seed, n_jobs=n_jobs,
+        out=target, cluster=cluster, time_limit=time_limit, **options,
+    )  # fmt: skip
+    title = f"{dataset}, {protocol}, {method}, {profile} profile, starting from {results.start}"
     if log is not None:
         metrics.write_megc_log(results.predictions, log)
     print_scores(results.scores(), f"{title}, LEAKING ({leak})" if leak else title)
@@ -376,7 +374,7 @@ def reference(
     ],
     dataset: Annotated[str, DATASET],
     protocol: Annotated[str, typer.Option(help="loso, kfold, composite or cross.")] = "loso",
-    profile: Annotated[str, typer.Option(help="laptop or paper.")] = "laptop",
+    profile: Annotated[str, typer.Option(help="laptop, paper or paper-pretrained.")] = "laptop",
     target: Annotated[
         Path | None, typer.Option("--out", help="File; default: in results/, for the book.")
     ] = None,
@@ -389,19 +387,19 @@ def reference(
 
     Example: [bold]memaa reference systems composite --protocol kfold[/bold]
     """
-    from memaa_lib.experiments.ablations import write_arms
-    from memaa_lib.experiments.comparison import write_systems
-    from memaa_lib.experiments.reference_runs import results_folder, write_runs, write_starts
+    from memaa_lib.experiments import ablations, comparison, reference_runs
 
-    name = f"cross-{dataset}" if protocol == "cross" else dataset
-    file = target or results_folder() / what / f"{name}.json"
-    writers: dict[str, Any] = {
-        "runs": write_runs,
-        "starts": write_starts,
-        "arms": write_arms,
-        "systems": write_systems,
+    experiments: dict[str, Any] = {
+        "runs": reference_runs.leak,
+        "starts": reference_runs.starts,
+        "arms": ablations.every_arm,
+        "systems": comparison.systems,
     }
-    writers[what](file, dataset, protocol, profile, seed=seed, n_jobs=n_jobs)
+    name = f"cross-{dataset}" if protocol == "cross" else dataset
+    file = target or reference_runs.results_folder() / what / f"{name}.json"
+    reference_runs.keep(
+        file, experiments[what], dataset, protocol, profile, seed=seed, n_jobs=n_jobs
+    )
     out.print(f"wrote {file}", markup=False, highlight=False)
 
 

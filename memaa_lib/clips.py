@@ -1,16 +1,18 @@
 """Clips: reading and writing image folders and video files.
 
-A clip is what the data sets hand out and what every stage of the method takes: a short stack of frames
-with its frame rate and, where somebody annotated them, the positions of onset, apex and offset.
+A clip is what the data sets hand out, what every stage of the method takes and what it gives on: a short
+stack of frames with its frame rate and, where they are known, the positions of onset, apex and offset,
+the box of the face and its landmarks.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -38,17 +40,21 @@ __all__ = [
     "LUMA",
     "MAX_PIXELS",
     "VIDEO_SUFFIXES",
+    "Box",
     "Clip",
+    "FolderScan",
     "check_fps",
-    "check_frames",
     "check_steady",
+    "check_target",
     "frame_number",
     "iterate_video",
     "list_frames",
     "read_clip",
     "read_frames",
     "read_image",
+    "resize",
     "sample_video",
+    "scan_frames",
     "stack_images",
     "to_gray",
     "video_fps",
@@ -59,14 +65,17 @@ __all__ = [
     "write_video",
 ]
 
+Box = tuple[int, int, int, int]  # left, top, right, bottom, px; the last two are outside
+EVENTS = ("onset", "apex", "offset")
 LUMA = (0.299, 0.587, 0.114)  # Rec. 601: the weights of red, green and blue in a gray frame
 
+_IGNORED_FILES = ("thumbs.db", "desktop.ini", "ehthumbs.db")
 _TRAILING_INTEGER = re.compile(r"(?<!\d)(\d{1,18})$")
 
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """A short stack of frames of one face.
+    """A short stack of frames of one face: what every stage of the method takes and gives.
 
     Parameters
     ----------
@@ -80,18 +89,26 @@ class Clip:
         Where the clip comes from, e.g. ``"casme2"``, ``"sub01"``, ``"EP02_01f"``.
     label
         ``"negative"``, ``"positive"`` or ``"surprise"``; ``None`` if unknown.
+    landmarks
+        ``(T, 68, 2)``, px, if they are known; else every stage that needs them looks for them.
+    box
+        Left, top, right, bottom of the face in the first frame, px, once it has been searched.
+    reference
+        The clip's first frame where it is not among ``frames`` any more: Sec. 3.3 aligns to it.
 
     Raises
     ------
     InputError
-        If the frames are not such an array, ``fps`` is not a positive number, or a position lies
-        outside the clip.
+        If the frames are not such an array, ``fps`` is not a positive number, a position lies outside
+        the clip, or there are not as many landmarks as frames.
 
     Examples
     --------
-    >>> clip = Clip(np.zeros((12, 64, 48, 3), np.uint8), fps=100)
-    >>> clip.n_frames, clip.height, clip.width, clip.is_colour, clip.seconds
-    (12, 64, 48, True, 0.12)
+    >>> clip = Clip(np.zeros((12, 64, 48, 3), np.uint8), fps=100, name="EP02_01f")
+    >>> clip.n_frames, clip.height, clip.width, clip.is_colour, clip.seconds, str(clip)
+    (12, 64, 48, True, 0.12, 'EP02_01f')
+    >>> clip[np.arange(12) > 4].n_frames
+    7
     """
 
     frames: NDArray[np.uint8]
@@ -103,18 +120,55 @@ class Clip:
     subject: str = ""
     name: str = ""
     label: str | None = None
+    landmarks: NDArray[np.floating] | None = None
+    box: Box | None = None
+    reference: Clip | None = None
 
     def __post_init__(self) -> None:
-        """Check what was given."""
-        check_frames(self.frames, self.name or "the clip")
-        check_fps(self.fps, self.name or "the clip")
-        for event in ("onset", "apex", "offset"):
+        """Check what was given, once: no stage of the method checks it again."""
+        check_frames(self.frames, str(self))
+        check_fps(self.fps, str(self))
+        for event in EVENTS:
             position = getattr(self, event)
             if position is not None and not 0 <= position < self.n_frames:
                 raise InputError(
-                    f"{self.name or 'the clip'}: {event} is at position {position}, expected 0 to "
+                    f"{self}: {event} is at position {position}, expected 0 to "
                     f"{self.n_frames - 1}; count positions from the first frame of the clip"
                 )
+        if self.landmarks is not None and np.shape(self.landmarks) != (self.n_frames, 68, 2):
+            raise InputError(
+                f"{self}: {self.n_frames} frames but landmarks of shape "
+                f"{np.shape(self.landmarks)}; expected ({self.n_frames}, 68, 2)"
+            )
+
+    def __str__(self) -> str:
+        """Return what messages call the clip."""
+        return " ".join(filter(None, (self.dataset, self.subject, self.name))) or "the clip"
+
+    def __getitem__(self, kept: NDArray[np.bool_]) -> Clip:
+        """Return the clip without the frames where ``kept``, ``bool`` ``(T,)``, is false.
+
+        If the first frame goes, the new clip still remembers it as its reference.
+        """
+        kept = np.asarray(kept)
+        if kept.shape != (self.n_frames,) or kept.dtype != np.bool_ or not kept.any():
+            raise InputError(
+                f"{self}: expected {self.n_frames} booleans, at least one of them true"
+            )
+        new_position = {int(old): new for new, old in enumerate(np.flatnonzero(kept))}
+        events: dict[str, Any] = {event: new_position.get(getattr(self, event)) for event in EVENTS}
+        landmarks = self.landmarks
+        reference = self.reference
+        if reference is None and not kept[0]:
+            first = None if landmarks is None else landmarks[:1]
+            reference = Clip(self.frames[:1], self.fps, landmarks=first, box=self.box)
+        return replace(
+            self,
+            frames=self.frames[kept],
+            landmarks=None if landmarks is None else landmarks[kept],
+            reference=reference,
+            **events,
+        )
 
     @property
     def n_frames(self) -> int:
@@ -142,6 +196,19 @@ class Clip:
         return self.n_frames / self.fps
 
 
+@dataclass(frozen=True)
+class FolderScan:
+    """What lies in a clip's folder: frame number -> file name, and what else.
+
+    ``links`` names the frames (or ``"."`` for the folder) that are symbolic links.
+    """
+
+    frames: dict[int, str] = field(default_factory=dict)
+    duplicates: tuple[str, ...] = ()
+    strays: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+
+
 def frame_number(path: Path | str) -> int | None:
     """Return the integer at the end of a file's stem: the frame's number in the recording.
 
@@ -156,6 +223,33 @@ def frame_number(path: Path | str) -> int | None:
     stem, _ = os.path.splitext(os.path.basename(path))  # thousands of times: Path takes longer
     match = _TRAILING_INTEGER.search(stem)
     return int(match.group(1)) if match else None
+
+
+def scan_frames(folder: Path | str) -> FolderScan:
+    """List what lies in a clip's folder, frames by their trailing integer; empty without a folder.
+
+    Hidden files and what operating systems leave behind are ignored.
+    """
+    frames: dict[int, str] = {}
+    duplicates: list[str] = []
+    strays: list[str] = []
+    if not os.path.isdir(folder):
+        return FolderScan()
+    with os.scandir(folder) as entries:
+        links = {entry.name: entry.is_symlink() for entry in entries}
+    for name in sorted(links):
+        if name.startswith(".") or name.lower() in _IGNORED_FILES:
+            continue
+        number = frame_number(name)
+        if not name.lower().endswith(IMAGE_SUFFIXES) or number is None:
+            strays.append(name)
+        elif number in frames:
+            duplicates.append(name)
+        else:
+            frames[number] = name
+    linked = [name for name in frames.values() if links[name]]
+    linked += ["."] if os.path.islink(folder) else []
+    return FolderScan(dict(sorted(frames.items())), tuple(duplicates), tuple(strays), tuple(linked))
 
 
 def list_frames(folder: Path | str) -> list[Path]:
@@ -188,26 +282,18 @@ def list_frames(folder: Path | str) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give a folder of frames or a video file")
-    numbered: dict[int, str] = {}
-    for name in sorted(os.listdir(folder)):
-        number = frame_number(name)
-        if name.startswith(".") or not name.lower().endswith(IMAGE_SUFFIXES) or number is None:
-            continue
-        if not os.path.isfile(os.path.join(folder, name)):
-            raise InputError(
-                f"{folder / name}: a frame's name, but no file can be read there; remove it"
-            )
-        if number in numbered:
-            raise InputError(
-                f"{folder / name}: frame {number} is there twice ({numbered[number]}); keep one of "
-                "them"
-            )
-        numbered[number] = name
-    if not numbered:
+    scan = scan_frames(folder)
+    if scan.duplicates:
+        number = frame_number(scan.duplicates[0])
+        raise InputError(
+            f"{folder / scan.duplicates[0]}: frame {number} is there twice "
+            f"({scan.frames[number or 0]}); keep one of them"
+        )
+    if not scan.frames:
         raise InputError(
             f"{folder}: no frames found; expected numbered .bmp, .jpg or .png files such as img1.jpg"
         )
-    return [folder / numbered[number] for number in sorted(numbered)]
+    return [folder / name for name in scan.frames.values()]
 
 
 def read_frames(folder: Path | str) -> NDArray[np.uint8]:
@@ -303,17 +389,15 @@ def read_clip(path: Path | str, fps: float | None = None) -> Clip:
     return Clip(np.stack(frames), float(rate), name=path.stem)
 
 
-def write_clip(path: Path | str, frames: NDArray[np.uint8], fps: float) -> list[Path]:
-    """Write frames as a video if the name ends like one, else as a folder of numbered PNGs.
+def write_clip(path: Path | str, clip: Clip) -> list[Path]:
+    """Write a clip as a video if the name ends like one, else as a folder of numbered PNGs.
 
     Parameters
     ----------
     path
-        A video file's name or a folder's.
-    frames
-        ``uint8`` frames.
-    fps
-        Frames per second, for a video.
+        A video file's name, or that of a new or empty folder.
+    clip
+        What to write.
 
     Returns
     -------
@@ -323,31 +407,37 @@ def write_clip(path: Path | str, frames: NDArray[np.uint8], fps: float) -> list[
     Raises
     ------
     InputError
-        If the path already is something else or the frames are unusable.
+        If the path already is something else.
 
     Examples
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     files = write_clip(Path(folder, "out"), np.zeros((2, 8, 8), np.uint8), 100)
+    ...     files = write_clip(Path(folder, "out"), Clip(np.zeros((2, 8, 8), np.uint8), fps=100))
     ...     [file.name for file in files]
     ['img1.png', 'img2.png']
     """
-    path = Path(path)
-    if path.suffix.lower() in VIDEO_SUFFIXES:
-        write_video(path, frames, fps)
+    path = check_target(path)
+    if path.suffix:
+        write_video(path, clip.frames, clip.fps)
         return [path]
-    if path.suffix or path.is_file():
+    files = [path / f"img{number}.png" for number in range(1, clip.n_frames + 1)]
+    for file, frame in zip(files, clip.frames, strict=True):
+        write_image(file, frame)
+    return files
+
+
+def check_target(path: Path | str) -> Path:
+    """Return where a clip may be written: a video's name, or a folder's that holds nothing yet."""
+    path = Path(path)
+    is_video = path.suffix.lower() in VIDEO_SUFFIXES
+    if not is_video and (path.suffix or path.is_file()):
         raise InputError(
             f"{path}: expected a folder's name or a video's ({', '.join(VIDEO_SUFFIXES)})"
         )
     if path.is_dir() and any(path.iterdir()):
         raise InputError(f"{path}: the folder is not empty; name a new one, nothing is overwritten")
-    check_frames(frames, str(path))
-    files = [path / f"img{number}.png" for number in range(1, len(frames) + 1)]
-    for file, frame in zip(files, frames, strict=True):
-        write_image(file, frame)
-    return files
+    return path
 
 
 def to_gray(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -368,10 +458,16 @@ def to_gray(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     >>> to_gray(np.full((1, 2, 2, 3), 100, np.uint8))[0, 0, 0]
     np.uint8(100)
     """
-    check_frames(frames)
     if frames.ndim == 3:
         return frames
     return np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
+
+
+def resize(image: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
+    """Return an image at another size; where it shrinks, pixels are averaged over areas."""
+    shrinks = image.shape[0] * image.shape[1] > rows * columns
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (columns, rows), interpolation=method))
 
 
 def sample_video() -> Path:

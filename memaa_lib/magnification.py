@@ -6,8 +6,8 @@ adds them back ``alpha`` times, and the movement looks ``1 + alpha`` times as la
 :func:`magnify_literally` says so step by step; :func:`magnify` is the same, made fast.
 
 The paper states neither the temporal filter nor the pyramid's gains. What stands here follows the
-linear method of Wu et al. (SIGGRAPH 2012) with every open choice as a parameter; the temporal
-filter decides more than all others together, see :func:`surviving_magnification`.
+linear method of Wu et al. (SIGGRAPH 2012) with every open choice a field of :class:`Magnification`;
+the temporal filter decides more than all others together, see :func:`surviving_magnification`.
 
 ``method="phase"`` shifts the phase of each band in place of adding to its brightness, see
 :mod:`memaa_lib.experiments.phase`; it is not the paper's.
@@ -19,8 +19,8 @@ import math
 import pkgutil
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args, overload
 
 import cv2
 import numpy as np
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from memaa_lib._support.errors import InputError, check_count, check_number
 from memaa_lib._support.kernels import add_amplified, half_size, magnify_recursively
-from memaa_lib.clips import LUMA, check_fps, check_frames
+from memaa_lib.clips import LUMA, Clip, check_fps
 
 Method = Literal["linear", "phase"]
 METHODS: tuple[Method, ...] = ("linear", "phase")
@@ -39,6 +39,90 @@ TEMPORAL_FILTERS: tuple[TemporalFilter, ...] = get_args(TemporalFilter)
 SMALLEST_SIDE = 10  # px; below it the pyramid has no band between its finest and its coarsest
 LONGEST_MATRIX = 512  # frames; above it a T x T filter matrix costs more than the filter itself
 PIXELS_AT_ONCE = 4096  # long clips are filtered in columns of this many pixels
+
+
+@dataclass(frozen=True)
+class Magnification:
+    """Every open choice of Sec. 3.1.
+
+    Parameters
+    ----------
+    band_hz
+        Speeds to magnify, lower and upper limit, Hz.
+    temporal
+        The temporal filter. ``"iir"``: the difference of two first-order recursive low-passes.
+        ``"butterworth"``: the difference of two Butterworth low-passes of the given order.
+        ``"ideal"``: only the discrete frequencies strictly inside the band, both signs.
+        ``"onset"``: a first-order low-pass at the upper limit, minus the first frame.
+        The recursive ones start as if the first frame had stood still for ever, so the first
+        filtered frame is 0.
+    order
+        Of the Butterworth low-passes.
+    per_frame_r
+        Coefficients ``(r_fast, r_slow)`` of ``"iir"`` as the original program takes them, e.g.
+        ``(0.4, 0.05)``, in place of ``band_hz``. They are per frame: the band moves with the frame rate.
+    cutoff_wavelength, exaggeration, clamp_gains
+        The gains of the bands, see :func:`band_gains`.
+    chroma
+        How much of the change in colour is magnified, relative to the change in brightness, 0 to 1.
+        Default: 0.1, or 1 with ``method="phase"``, which moves colours and does not amplify their
+        noise.
+    method
+        ``"linear"``: the paper's; ``"phase"``: the phase of a Riesz pyramid (Wadhwa et al. 2014),
+        which carries further, amplifies no noise and takes about a hundred times as long. Every
+        band but the coarsest gets the whole ``alpha``: the gains of the bands are the linear one's
+        alone.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown or a number is out of its range.
+
+    Examples
+    --------
+    >>> Magnification(temporal="ideal").band_hz
+    (0.5, 10.0)
+    """
+
+    band_hz: tuple[float, float] = (0.5, 10.0)
+    temporal: TemporalFilter = "iir"
+    order: int = 1
+    per_frame_r: tuple[float, float] | None = None
+    cutoff_wavelength: float = 16.0
+    chroma: float | None = None
+    exaggeration: float = 2.0
+    clamp_gains: bool = True
+    method: Method = "linear"
+
+    def __post_init__(self) -> None:
+        """Check what does not depend on the clip."""
+        for name, allowed in (("temporal", TEMPORAL_FILTERS), ("method", METHODS)):
+            if getattr(self, name) not in allowed:
+                raise InputError(
+                    f"{name} is {getattr(self, name)!r}, expected one of {', '.join(allowed)}"
+                )
+        check_count("order", self.order)
+        _check_band(self.band_hz)
+        if self.per_frame_r is not None and self.temporal != "iir":
+            raise InputError(
+                f"per_frame_r is for temporal='iir', not {self.temporal!r}; give band_hz"
+            )
+        check_number("cutoff_wavelength", self.cutoff_wavelength, above=0)
+        check_number("exaggeration", self.exaggeration, above=0)
+        check_number("chroma", self.share_of_colour, at_least=0, at_most=1)
+        gains = (self.cutoff_wavelength, self.exaggeration, self.clamp_gains)
+        if self.method == "phase" and gains != (16.0, 2.0, True):
+            raise InputError(
+                "cutoff_wavelength, exaggeration and clamp_gains are for method='linear'; "
+                "method='phase' gives every band the whole alpha"
+            )
+
+    @property
+    def share_of_colour(self) -> float:
+        """Chroma, or what it is by default."""
+        if self.chroma is None:
+            return 1.0 if self.method == "phase" else 0.1
+        return self.chroma
 
 
 def pyramid_levels(height: int, width: int) -> int:
@@ -121,13 +205,7 @@ def collapse(bands: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 
 def band_gains(
-    height: int,
-    width: int,
-    alpha: float,
-    *,
-    cutoff_wavelength: float = 16.0,
-    exaggeration: float = 2.0,
-    clamp_gains: bool = True,
+    height: int, width: int, alpha: float, settings: Magnification | None = None, **options: Any
 ) -> NDArray[np.float64]:
     """Return how much each band of the pyramid is amplified, finest first.
 
@@ -142,13 +220,11 @@ def band_gains(
         Size of a frame, px.
     alpha
         Amplification, 0 or more. With 0 every gain is 0.
-    cutoff_wavelength
-        Lambda_c, px.
-    exaggeration
-        Factor on the gains of the finer bands; 2 in the authors' program.
-    clamp_gains
-        Whether negative gains become 0. The original program does not clamp: where the wavelength
-        is below ``cutoff_wavelength / (1 + alpha)`` it amplifies in the wrong direction.
+    settings, **options
+        Of them count ``cutoff_wavelength``: lambda_c, px; ``exaggeration``: a factor on the gains of
+        the finer bands, 2 in the authors' program; ``clamp_gains``: whether negative gains become 0.
+        The original program does not clamp: where the wavelength is below
+        ``cutoff_wavelength / (1 + alpha)`` it amplifies in the wrong direction.
 
     Returns
     -------
@@ -165,53 +241,41 @@ def band_gains(
     >>> band_gains(170, 140, 10).round(2)
     array([ 0.  ,  4.31, 10.  , 10.  , 10.  ,  0.  ])
     """
+    settings = replace(settings or Magnification(), **options)
     check_number("alpha", alpha, at_least=0)
-    check_number("cutoff_wavelength", cutoff_wavelength, above=0)
-    check_number("exaggeration", exaggeration, above=0)
     levels = pyramid_levels(height, width)
     gains = np.zeros(levels)
     if alpha == 0:
         return gains
-    largest_movement = cutoff_wavelength / 8 / (1 + alpha)
+    # the movement for which cutoff_wavelength is just long enough, by Wu's bound
+    largest_movement = settings.cutoff_wavelength / 8 / (1 + alpha)
     coarsest_wavelength = math.hypot(height, width) / 3
     for level in range(1, levels - 1):
         wavelength = coarsest_wavelength / 2 ** (levels - 1 - level)
-        gain = min(exaggeration * (wavelength / largest_movement / 8 - 1), alpha)
-        gains[level] = max(gain, 0.0) if clamp_gains else gain
+        gain = min(settings.exaggeration * (wavelength / largest_movement / 8 - 1), alpha)
+        gains[level] = max(gain, 0.0) if settings.clamp_gains else gain
     return gains
 
 
 def temporal_filter(
-    kind: TemporalFilter,
+    temporal: TemporalFilter,
     fps: float,
     n_frames: int,
     band_hz: tuple[float, float] = (0.5, 10.0),
-    *,
-    order: int = 1,
-    per_frame_r: tuple[float, float] | None = None,
+    **options: Any,
 ) -> NDArray[np.float64]:
     """Return a temporal filter as a matrix: the filtered signal is ``matrix @ signal``.
 
     Parameters
     ----------
-    kind
-        ``"iir"``: the difference of two first-order recursive low-passes.
-        ``"butterworth"``: the difference of two Butterworth low-passes of the given order.
-        ``"ideal"``: only the discrete frequencies strictly inside the band, both signs.
-        ``"onset"``: a first-order low-pass at the upper limit, minus the first frame.
-        The recursive ones start as if the first frame had stood still for ever, so the first
-        filtered frame is 0.
+    temporal, band_hz
+        See :class:`Magnification`; ``"onset"`` uses the upper limit of the band alone.
     fps
         Frames per second.
     n_frames
         Length of the signal, T.
-    band_hz
-        Lower and upper limit, Hz; ``"onset"`` uses the upper one alone.
-    order
-        Of the Butterworth low-passes.
-    per_frame_r
-        Coefficients ``(r_fast, r_slow)`` of ``"iir"`` as the original program takes them, e.g.
-        ``(0.4, 0.05)``, in place of ``band_hz``. They are per frame: the band moves with ``fps``.
+    **options
+        ``order`` or ``per_frame_r``, see :class:`Magnification`.
 
     Returns
     -------
@@ -229,9 +293,10 @@ def temporal_filter(
     >>> (matrix @ [5.0, 5.0, 6.0]).round(3)
     array([0.   , 0.   , 0.436])
     """
-    design = TemporalDesign.design(kind, fps, band_hz, order, per_frame_r)
+    check_fps(fps)
     check_count("n_frames", n_frames)
-    return design.apply(np.eye(n_frames))
+    settings = Magnification(temporal=temporal, band_hz=band_hz, **options)
+    return TemporalDesign(settings, fps).matrix(n_frames)
 
 
 def surviving_magnification(
@@ -242,8 +307,7 @@ def surviving_magnification(
     alpha: float = 10.0,
     *,
     movement: NDArray[np.float64] | None = None,
-    order: int = 1,
-    per_frame_r: tuple[float, float] | None = None,
+    **options: Any,
 ) -> float:
     """Return by how much a movement is magnified in the mean over all frames.
 
@@ -254,7 +318,7 @@ def surviving_magnification(
 
     Parameters
     ----------
-    temporal, fps, n_frames, band_hz, order, per_frame_r
+    temporal, fps, n_frames, band_hz, **options
         See :func:`temporal_filter`.
     alpha
         Amplification, 0 or more.
@@ -280,7 +344,7 @@ def surviving_magnification(
     6.8
     """
     check_number("alpha", alpha, at_least=0)
-    matrix = temporal_filter(temporal, fps, n_frames, band_hz, order=order, per_frame_r=per_frame_r)
+    matrix = temporal_filter(temporal, fps, n_frames, band_hz, **options)
     if movement is None:
         if n_frames < 3:
             raise InputError(
@@ -297,121 +361,87 @@ def surviving_magnification(
 
 
 def magnify_literally(
-    frames: NDArray[np.uint8],
-    fps: float,
-    alpha: float,
-    *,
-    band_hz: tuple[float, float] = (0.5, 10.0),
-    temporal: TemporalFilter = "iir",
-    order: int = 1,
-    per_frame_r: tuple[float, float] | None = None,
-    cutoff_wavelength: float = 16.0,
-    chroma: float = 0.1,
-    exaggeration: float = 2.0,
-    clamp_gains: bool = True,
-) -> NDArray[np.uint8]:
+    clip: Clip, alpha: float, settings: Magnification | None = None, **options: Any
+) -> Clip:
     """Magnify the small movements of a clip as Eqs. 2 to 5 say, step by step.
 
     This is what the method is; :func:`magnify` is what to call. To try another method, change this.
 
     Parameters
     ----------
-    frames, fps, band_hz, temporal, order, per_frame_r
-        See :func:`magnify`.
-    cutoff_wavelength, chroma, exaggeration, clamp_gains
-        See :func:`magnify`.
+    clip, settings, **options
+        See :func:`magnify`; the linear method alone.
     alpha
         Amplification, 0 or more.
 
     Returns
     -------
-    ndarray
-        ``uint8``, like ``frames``.
+    Clip
 
     Examples
     --------
-    >>> clip = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
-    >>> literal, fast = magnify_literally(clip, 100, 10), magnify(clip, 100, 10)
+    >>> noise = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
+    >>> clip = Clip(noise, fps=100)
+    >>> literal, fast = magnify_literally(clip, 10).frames, magnify(clip, 10).frames
     >>> int(np.abs(literal.astype(int) - fast).max()) <= 1
     True
     """
-    height, width = frames.shape[1:3]
-    gains = band_gains(
-        height,
-        width,
-        alpha,
-        cutoff_wavelength=cutoff_wavelength,
-        exaggeration=exaggeration,
-        clamp_gains=clamp_gains,
-    )
-    gamma = temporal_filter(
-        temporal, fps, len(frames), band_hz, order=order, per_frame_r=per_frame_r
-    )
+    settings = replace(settings or Magnification(), **options)
+    alphas = band_gains(clip.height, clip.width, alpha, settings)
+    gamma = TemporalDesign(settings, clip.fps).matrix(clip.n_frames)
     # Eq. 2 holds where a movement is small against what moves: so in bands, from fine to coarse
-    pyramids = [laplacian_pyramid(frame, len(gains)) for frame in frames]
+    pyramids = [laplacian_pyramid(frame, len(alphas)) for frame in clip.frames]
     magnified_bands = []
-    for alpha_k, band in zip(gains, zip(*pyramids, strict=True), strict=True):
+    for alpha_k, band in zip(alphas, zip(*pyramids, strict=True), strict=True):
         # Eqs. 3 and 4: B, what the temporal filter passes of each pixel's changes
         B = np.tensordot(gamma, np.stack(band), axes=1)
         magnified_bands.append(alpha_k * B)
     # Eq. 5: alpha B is added to the clip, which moves on by alpha delta
     change = np.stack([collapse(bands) for bands in zip(*magnified_bands, strict=True)])
-    if frames.ndim == 4:  # noise in colour shows: of that, less is added than of brightness
+    if clip.is_colour:  # noise in colour shows: of that, less is added than of brightness
+        chroma = settings.share_of_colour
         change = chroma * change + (1 - chroma) * (change @ LUMA)[..., None]
-    return np.clip(np.floor(frames + change + 0.5), 0, 255).astype(np.uint8)
+    magnified = np.clip(np.floor(clip.frames + change + 0.5), 0, 255)
+    return replace(clip, frames=magnified.astype(np.uint8))
 
 
+@overload
 def magnify(
-    frames: NDArray[np.uint8],
-    fps: float,
+    clip: Clip, alpha: float, settings: Magnification | None = None, **options: Any
+) -> Clip: ...
+@overload
+def magnify(
+    clip: Clip, alpha: Sequence[float], settings: Magnification | None = None, **options: Any
+) -> list[Clip]: ...
+def magnify(
+    clip: Clip,
     alpha: float | Sequence[float],
-    *,
-    band_hz: tuple[float, float] = (0.5, 10.0),
-    temporal: TemporalFilter = "iir",
-    order: int = 1,
-    per_frame_r: tuple[float, float] | None = None,
-    cutoff_wavelength: float = 16.0,
-    chroma: float | None = None,
-    exaggeration: float = 2.0,
-    clamp_gains: bool = True,
-    method: Method = "linear",
-) -> NDArray[np.uint8]:
+    settings: Magnification | None = None,
+    **options: Any,
+) -> Clip | list[Clip]:
     """Magnify the small movements of a clip (Eqs. 1-5).
 
     Parameters
     ----------
-    frames
-        ``uint8``, RGB ``(T, H, W, 3)`` or gray ``(T, H, W)``.
-    fps
-        Frames per second.
+    clip
+        What is to be magnified.
     alpha
-        Amplification, 0 or more; 0 returns the frames unchanged. A sequence of A values shares one
-        pyramid and one filter pass.
-    band_hz
-        Speeds to magnify, Hz.
-    temporal, order, per_frame_r
-        The temporal filter, see :func:`temporal_filter`.
-    cutoff_wavelength, exaggeration, clamp_gains
-        The gains of the bands, see :func:`band_gains`.
-    chroma
-        How much of the change in colour is magnified, relative to the change in brightness, 0 to 1.
-        Default: 0.1, or 1 with ``method="phase"``, which moves colours and does not amplify their
-        noise.
-    method
-        ``"linear"``: the paper's; ``"phase"``: the phase of a Riesz pyramid (Wadhwa et al. 2014),
-        which carries further, amplifies no noise and takes about a hundred times as long. Every
-        band but the coarsest gets the whole ``alpha``: the gains of the bands are the linear one's
-        alone.
+        Amplification, 0 or more; 0 changes nothing. A sequence of A values shares one pyramid and
+        one filter pass.
+    settings
+        Default: ``Magnification()``.
+    **options
+        Single fields of :class:`Magnification`, e.g. ``temporal="ideal"``.
 
     Returns
     -------
-    ndarray
-        ``uint8``, like ``frames``; ``(A, T, ...)`` if ``alpha`` is a sequence.
+    Clip
+        With new frames, else as before; a list of A clips if ``alpha`` is a sequence.
 
     Raises
     ------
     InputError
-        If the frames are no clip or a number is out of its range.
+        If a number is out of its range.
 
     Warns
     -----
@@ -430,27 +460,29 @@ def magnify(
     --------
     >>> brighter = np.full((5, 32, 32), 100, np.uint8)
     >>> brighter[3:, 8:24, 8:24] = 102
-    >>> magnify(brighter, fps=100, alpha=10).max()
+    >>> clip = Clip(brighter, fps=100)
+    >>> magnify(clip, 10).frames.max()
     np.uint8(106)
-    >>> magnify(brighter, fps=100, alpha=[0, 5, 10]).shape
-    (3, 5, 32, 32)
+    >>> [magnified.frames.max() for magnified in magnify(clip, [0, 5], temporal="onset")]
+    [np.uint8(102), np.uint8(104)]
     """
-    check_frames(frames)
-    design = TemporalDesign.design(temporal, fps, band_hz, order, per_frame_r)
+    settings = replace(settings or Magnification(), **options)
     alphas = as_alphas(alpha)
-    gains = Gains(method, chroma, cutoff_wavelength, exaggeration, clamp_gains)
+    design = TemporalDesign(settings, clip.fps)
+    frames = clip.frames
     magnified = np.empty((len(alphas), *frames.shape), np.uint8)
-    if warn_if_idle(frames.shape, design, alphas, gains):
+    if warn_if_idle(frames.shape, design, alphas):
         magnified[:] = frames
     else:
-        amplifier = gains.amplifier(frames.shape[1:], alphas)
+        amplifier = make_amplifier(settings, frames.shape[1:], alphas)
         if design.recursive:
             amplifier.run(frames, design, magnified)
         else:
             signal = np.stack([amplifier.signal(frame) for frame in frames])
             for t, band in enumerate(design.filtered(signal)):
                 amplifier.add(frames[t], band, magnified, t)
-    return magnified[0] if np.ndim(alpha) == 0 else magnified
+    clips = [replace(clip, frames=one) for one in magnified]
+    return clips[0] if np.ndim(alpha) == 0 else clips
 
 
 def psnr(reference: NDArray[np.uint8], frames: NDArray[np.uint8]) -> float:
@@ -494,27 +526,7 @@ def psnr(reference: NDArray[np.uint8], frames: NDArray[np.uint8]) -> float:
 
 
 def as_alphas(alpha: float | Sequence[float]) -> list[float]:
-    """Return the amplifications as a list.
-
-    Parameters
-    ----------
-    alpha
-        One number or a sequence of them.
-
-    Returns
-    -------
-    list of float
-
-    Raises
-    ------
-    InputError
-        If there is none, or one is negative or not finite.
-
-    Examples
-    --------
-    >>> as_alphas(10), as_alphas((0, 5))
-    ([10], [0, 5])
-    """
+    """Return one amplification or several as a list; each must be 0 or more."""
     alphas: list[float] = list(alpha) if isinstance(alpha, (Sequence, np.ndarray)) else [alpha]
     if not len(alphas):
         raise InputError("alpha is an empty sequence, expected at least one number")
@@ -529,65 +541,48 @@ def _as_rows(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return frames.reshape(len(frames), -1)
 
 
-@dataclass(frozen=True)
 class TemporalDesign:
-    """A temporal filter; ``low_passes`` holds (b, a) of the fast and of the slow one."""
+    """The temporal filter at a frame rate; ``low_passes`` holds (b, a) of the fast and the slow one."""
 
-    kind: TemporalFilter
-    fps: float
-    band_hz: tuple[float, float]
-    order: int
-    low_passes: tuple[tuple[Any, Any], ...]
-
-    @classmethod
-    def design(
-        cls,
-        kind: TemporalFilter,
-        fps: float,
-        band_hz: tuple[float, float],
-        order: int,
-        per_frame_r: tuple[float, float] | None,
-    ) -> TemporalDesign:
-        """Check the parameters and work out the coefficients."""
-        if kind not in TEMPORAL_FILTERS:
-            raise InputError(f"temporal is {kind!r}, expected one of {', '.join(TEMPORAL_FILTERS)}")
-        check_fps(fps)
-        check_count("order", order)
-        low, high = _check_band(band_hz)
-        if per_frame_r is not None and kind != "iir":
-            raise InputError(f"per_frame_r is for temporal='iir', not {kind!r}; give band_hz")
-        low_passes: tuple[tuple[Any, Any], ...] = ()
-        if kind == "butterworth":
+    def __init__(self, settings: Magnification, fps: float) -> None:
+        """Work out the coefficients."""
+        self.settings, self.fps = settings, float(fps)
+        self.low_passes: tuple[tuple[Any, Any], ...] = ()
+        low, high = settings.band_hz
+        if settings.temporal == "butterworth":
             if high >= fps / 2 or low == 0:
                 raise InputError(
-                    f"band_hz is {band_hz}; a Butterworth filter at {fps} fps needs limits above 0 "
-                    f"and below {fps / 2} Hz"
+                    f"band_hz is {settings.band_hz}; a Butterworth filter at {fps} fps needs limits "
+                    f"above 0 and below {fps / 2} Hz"
                 )
             import scipy.signal  # half a second, which only this filter has to pay
 
-            low_passes = tuple(scipy.signal.butter(order, hz, fs=fps) for hz in (high, low))
-        elif kind != "ideal":
-            slow_hz = 0.0 if kind == "onset" else low
-            r = per_frame_r or tuple(
+            self.low_passes = tuple(
+                scipy.signal.butter(settings.order, hz, fs=fps) for hz in (high, low)
+            )
+        elif settings.temporal != "ideal":
+            slow_hz = 0.0 if settings.temporal == "onset" else low
+            r = settings.per_frame_r or tuple(
                 1 - math.exp(-2 * math.pi * hz / fps) for hz in (high, slow_hz)
             )
             if len(r) != 2 or not 0 <= r[1] < r[0] <= 1:
                 raise InputError(
                     f"per_frame_r is {r}, expected (fast, slow), 0 <= slow < fast <= 1"
                 )
-            low_passes = tuple(((one, 0.0), (1.0, one - 1)) for one in r)
-            order = 1
-        return cls(kind, float(fps), (low, high), order, low_passes)
+            self.low_passes = tuple(((one, 0.0), (1.0, one - 1)) for one in r)
 
     @property
     def recursive(self) -> bool:
         """Whether a frame needs only the frame before it."""
-        return self.kind != "ideal" and self.order == 1
+        settings = self.settings
+        higher_order = settings.temporal == "butterworth" and settings.order > 1
+        return settings.temporal != "ideal" and not higher_order
 
     def passed_bins(self, n_frames: int) -> NDArray[np.bool_]:
         """Which bins of the real DFT the ideal filter passes."""
         hz = scipy.fft.rfftfreq(n_frames, 1 / self.fps)
-        return np.asarray((hz > self.band_hz[0]) & (hz < self.band_hz[1]))
+        low, high = self.settings.band_hz
+        return np.asarray((hz > low) & (hz < high))
 
     @property
     def coefficients(self) -> NDArray[np.float64]:
@@ -597,16 +592,19 @@ class TemporalDesign:
     def filtered(self, columns: NDArray[np.float32]) -> NDArray[np.float32]:
         """Filter ``(T, P)`` along its first axis; may write into it."""
         if len(columns) <= LONGEST_MATRIX:
-            matrix = self.apply(np.eye(len(columns))).astype(np.float32)
-            return np.asarray(matrix @ columns)
+            return np.asarray(self.matrix(len(columns)).astype(np.float32) @ columns)
         for first in range(0, columns.shape[1], PIXELS_AT_ONCE):
             some = slice(first, first + PIXELS_AT_ONCE)
             columns[:, some] = self.apply(columns[:, some].astype(np.float64))
         return columns
 
+    def matrix(self, n_frames: int) -> NDArray[np.float64]:
+        """Return the filter of a signal of T frames as a matrix ``(T, T)``."""
+        return self.apply(np.eye(n_frames))
+
     def apply(self, signal: NDArray[np.float64]) -> NDArray[np.float64]:
         """Filter a whole signal ``(T, P)`` along its first axis."""
-        if self.kind == "ideal":
+        if self.settings.temporal == "ideal":
             spectrum = scipy.fft.rfft(signal, axis=0)
             spectrum[~self.passed_bins(len(signal))] = 0
             return np.asarray(scipy.fft.irfft(spectrum, n=len(signal), axis=0))
@@ -621,7 +619,8 @@ class TemporalDesign:
                 bands[t], before = fast - slow, now
             return bands
         fast, slow = (
-            _steady_low_pass(self.order, hz, self.fps, signal) for hz in self.band_hz[::-1]
+            _steady_low_pass(self.settings.order, hz, self.fps, signal)
+            for hz in self.settings.band_hz[::-1]
         )
         return fast - slow
 
@@ -695,64 +694,22 @@ def _chroma_mixing(chroma: float, colour: bool) -> NDArray[np.float32]:
     return (chroma * np.eye(3) + (1 - chroma) * np.array([LUMA])).astype(np.float32)
 
 
-@dataclass(frozen=True)
-class Gains:
-    """How what has passed the temporal filter is put back into the frames."""
-
-    method: Method
-    chroma: float | None
-    cutoff_wavelength: float
-    exaggeration: float
-    clamp_gains: bool
-
-    def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise InputError(f"method is {self.method!r}, expected one of {', '.join(METHODS)}")
-        check_number("chroma", self.share_of_colour, at_least=0, at_most=1)
-        given = (self.cutoff_wavelength, self.exaggeration, self.clamp_gains)
-        if self.method == "phase" and given != (16.0, 2.0, True):
-            raise InputError(
-                "cutoff_wavelength, exaggeration and clamp_gains are for method='linear'; "
-                "method='phase' gives every band the whole alpha"
-            )
-
-    @property
-    def share_of_colour(self) -> float:
-        """Chroma, or what it is by default."""
-        if self.chroma is None:
-            return 1.0 if self.method == "phase" else 0.1
-        return self.chroma
-
-    def of_bands(self, height: int, width: int, alpha: float) -> NDArray[np.float64]:
-        """Gains of the linear method's bands."""
-        return band_gains(
-            height,
-            width,
-            alpha,
-            cutoff_wavelength=self.cutoff_wavelength,
-            exaggeration=self.exaggeration,
-            clamp_gains=self.clamp_gains,
-        )
-
-    def amplifier(self, shape: tuple[int, ...], alphas: Sequence[float]) -> Any:
-        """Return what takes frames of ``shape`` to signals, and filtered signals to frames."""
-        colour = len(shape) == 3
-        mixing = _chroma_mixing(self.share_of_colour, colour)
-        if self.method == "phase":
-            amplifier = pkgutil.resolve_name(PHASE)
-            return amplifier(shape, alphas, mixing, np.array(LUMA if colour else [1.0]))
-        gains = np.stack([self.of_bands(shape[0], shape[1], alpha) for alpha in alphas])
-        return _LinearAmplifier(shape, gains, mixing)
+def make_amplifier(settings: Magnification, shape: tuple[int, ...], alphas: Sequence[float]) -> Any:
+    """Return what takes frames of ``shape`` to signals, and filtered signals to frames."""
+    colour = len(shape) == 3
+    mixing = _chroma_mixing(settings.share_of_colour, colour)
+    if settings.method == "phase":
+        amplifier = pkgutil.resolve_name(PHASE)
+        return amplifier(shape, alphas, mixing, np.array(LUMA if colour else [1.0]))
+    gains = np.stack([band_gains(shape[0], shape[1], alpha, settings) for alpha in alphas])
+    return _LinearAmplifier(shape, gains, mixing)
 
 
-def warn_if_idle(
-    shape: tuple[int, ...], design: TemporalDesign, alphas: Sequence[float], gains: Gains
-) -> bool:
+def warn_if_idle(shape: tuple[int, ...], design: TemporalDesign, alphas: Sequence[float]) -> bool:
     """Warn, and return True, if nothing will be magnified though it was asked for."""
+    settings = design.settings
     n_frames, height, width = shape[:3]
-    low, high = design.band_hz
     reason = ""
-    all_gains = [gains.of_bands(height, width, alpha) for alpha in alphas]
     if not any(alphas):
         return True
     if n_frames == 1:
@@ -762,24 +719,26 @@ def warn_if_idle(
             f"frames of {width} x {height} px are too small for the pyramid, which needs "
             f"{SMALLEST_SIDE} px a side; enlarge them first"
         )
-    elif design.kind == "ideal" and not design.passed_bins(n_frames).any():
+    elif settings.temporal == "ideal" and not design.passed_bins(n_frames).any():
+        low, high = settings.band_hz
         reason = (
             f"no frequency of {n_frames} frames at {design.fps:g} fps lies between {low:g} and "
             f"{high:g} Hz; widen band_hz, or take temporal='iir'"
         )
-    elif gains.method == "linear" and not any(one.any() for one in all_gains):
+    elif settings.method == "linear" and not any(
+        band_gains(height, width, alpha, settings).any() for alpha in alphas
+    ):
         reason = "cutoff_wavelength is so long that every band has gain 0; shorten it"
     if reason:
         warnings.warn(f"nothing is magnified: {reason}", UserWarning, stacklevel=3)
     return bool(reason)
 
 
-def _check_band(band_hz: tuple[float, float]) -> tuple[float, float]:
-    """Return the band as two floats, or raise a clear error."""
+def _check_band(band_hz: tuple[float, float]) -> None:
+    """Raise a clear error unless the band is one."""
     try:
         low, high = (float(limit) for limit in band_hz)
     except (TypeError, ValueError):
         raise InputError(f"band_hz is {band_hz!r}, expected two numbers (low, high)") from None
     if not 0 <= low < high < math.inf:
         raise InputError(f"band_hz is {band_hz!r}, expected 0 <= low < high, in Hz")
-    return low, high

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -35,31 +34,7 @@ _CODE_OF_LABEL: Mapping[str, int] = {
 
 
 def class_codes(labels: ArrayLike, name: str = "labels") -> NDArray[np.int64]:
-    """Turn class names or codes into codes.
-
-    Parameters
-    ----------
-    labels
-        One-dimensional; class names (``"negative"``, ``"positive"``, ``"surprise"``) or codes
-        0, 1, 2.
-    name
-        What to call them in an error message.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(N,)`` int64.
-
-    Raises
-    ------
-    InputError
-        If a label is neither a name nor a code, or the input is not one-dimensional.
-
-    Examples
-    --------
-    >>> class_codes(["surprise", "negative"]).tolist()
-    [2, 0]
-    """
+    """Turn class names or codes, in any one-dimensional sequence, into codes 0, 1, 2."""
     values = np.asarray(labels)
     if values.ndim != 1:
         raise InputError(f"{name} must be one-dimensional, one label a clip; got {values.shape}")
@@ -76,22 +51,7 @@ def class_codes(labels: ArrayLike, name: str = "labels") -> NDArray[np.int64]:
 
 
 def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.int64]:
-    """Count how often each class was taken for each class (Tables 4-6).
-
-    Parameters
-    ----------
-    y_true, y_pred
-        Labels of the clips, names or codes, same length.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(3, 3)`` int64; rows are the true class, columns the predicted one.
-
-    Raises
-    ------
-    InputError
-        If the lengths differ, nothing is given, or a label is no class.
+    """Count how often each class (rows) was taken for each class (columns), as in Tables 4-6.
 
     Examples
     --------
@@ -112,72 +72,36 @@ def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.int64]:
 
 def _mean_over_classes(
     numerator: NDArray[Any], denominator: NDArray[Any], counted: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+) -> Any:
     """Return the mean of the ratios of the counted classes; 0/0 of a counted class is 0."""
     ratios = np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=denominator > 0)
-    return np.asarray(np.where(counted, ratios, 0.0).sum(axis=-1) / counted.sum(axis=-1))
+    return np.where(counted, ratios, 0.0).sum(axis=-1) / counted.sum(axis=-1)
 
 
-def _parts(matrix: ArrayLike) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Return true positives, clips per class and predictions per class, each ``(..., 3)``."""
-    values = np.asarray(matrix)
-    side = len(CLASSES)
-    if values.shape[-2:] != (side, side):
-        raise InputError(f"a confusion matrix ends in shape (3, 3); got {values.shape}")
-    true_positives = np.diagonal(values, axis1=-2, axis2=-1)
-    return true_positives, values.sum(axis=-1), values.sum(axis=-2)
-
-
-def _uf1(matrix: ArrayLike) -> NDArray[np.float64]:
-    """Eqs. 13 and 14: 2 TP + FP + FN is the row sum plus the column sum."""
-    true_positives, in_truth, in_prediction = _parts(matrix)
-    total = in_truth + in_prediction
-    return _mean_over_classes(2 * true_positives, total, total > 0)
-
-
-def _uar(matrix: ArrayLike) -> NDArray[np.float64]:
-    """Eq. 15."""
-    true_positives, in_truth, _ = _parts(matrix)
-    return _mean_over_classes(true_positives, in_truth, in_truth > 0)
-
-
-def _accuracy(matrix: ArrayLike) -> NDArray[np.float64]:
-    true_positives, in_truth, _ = _parts(matrix)
-    return np.asarray(true_positives.sum(axis=-1) / in_truth.sum(axis=-1))
-
-
-def _macro_precision(matrix: ArrayLike) -> NDArray[np.float64]:
-    true_positives, in_truth, in_prediction = _parts(matrix)
-    return _mean_over_classes(true_positives, in_prediction, in_truth + in_prediction > 0)
-
-
-METRICS: Mapping[str, Callable[[ArrayLike], NDArray[np.float64]]] = MappingProxyType(
-    {"uf1": _uf1, "uar": _uar, "accuracy": _accuracy, "macro_precision": _macro_precision}
-)
-"""Scores by name; each takes confusion matrices ``(..., 3, 3)`` and returns ``(...)``.
-
-:meta hide-value:
-"""
-
-
-def from_confusion(matrix: ArrayLike, metric: str = "uf1") -> float:
-    """Compute a score from a confusion matrix.
+def from_confusion(matrix: ArrayLike, metric: str = "uf1") -> Any:
+    """Compute a score from a confusion matrix, or from many at once.
 
     Parameters
     ----------
     matrix
-        ``(3, 3)``, rows true, columns predicted.
+        ``(..., 3, 3)``, rows true, columns predicted; pooled over all folds.
     metric
-        ``"uf1"``, ``"uar"``, ``"accuracy"`` or ``"macro_precision"``.
+        ``"uf1"`` (Eqs. 10-14), ``"uar"`` (Eq. 15), ``"accuracy"`` or ``"macro_precision"``.
 
     Returns
     -------
-    float
+    float or numpy.ndarray
+        ``(...)``.
 
     Raises
     ------
     InputError
         If the metric is unknown or the matrix is not 3 by 3.
+
+    Notes
+    -----
+    Eq. 14 is printed without its sum over the classes; the sum is meant and used here. A class that
+    occurs neither in the truth nor in the predictions does not count.
 
     Examples
     --------
@@ -185,20 +109,32 @@ def from_confusion(matrix: ArrayLike, metric: str = "uf1") -> float:
     >>> round(from_confusion(confusion("casme2"), "uf1"), 4)
     0.828
     """
-    return float(_metric(metric)(matrix))
+    values = np.asarray(matrix)
+    if values.shape[-2:] != (len(CLASSES), len(CLASSES)):
+        raise InputError(f"a confusion matrix ends in shape (3, 3); got {values.shape}")
+    TP = np.diagonal(values, axis1=-2, axis2=-1)  # Eqs. 10 to 12, for each class
+    FN = values.sum(axis=-1) - TP  # the rest of its row: clips of the class taken for another
+    FP = values.sum(axis=-2) - TP  # the rest of its column: clips of others taken for it
+    occurs = TP + FN + FP > 0
+    if metric == "uf1":
+        score = _mean_over_classes(2 * TP, 2 * TP + FP + FN, occurs)  # Eqs. 13 and 14
+    elif metric == "uar":
+        score = _mean_over_classes(TP, TP + FN, TP + FN > 0)  # Eq. 15
+    elif metric == "macro_precision":
+        score = _mean_over_classes(TP, TP + FP, occurs)
+    elif metric == "accuracy":
+        score = TP.sum(axis=-1) / values.sum(axis=(-2, -1))
+    else:
+        raise InputError(f"unknown metric {metric!r}: choose one of {', '.join(METRICS)}")
+    return float(score) if values.ndim == 2 else score
 
 
-def _metric(name: str) -> Callable[[ArrayLike], NDArray[np.float64]]:
-    """Look a score up by name."""
-    if name not in METRICS:
-        raise InputError(f"unknown metric {name!r}: choose one of {', '.join(METRICS)}")
-    return METRICS[name]
+METRICS: tuple[str, ...] = ("uf1", "uar", "accuracy", "macro_precision")
+"""Scores of :func:`from_confusion`."""
 
 
 def uf1(y_true: ArrayLike, y_pred: ArrayLike) -> float:
-    """Unweighted F1 score: the mean of the classes' F1 scores (Eqs. 10-14, Sec. 4.2).
-
-    Eq. 14 is printed without its sum over the classes; the sum is meant and used here.
+    """Unweighted F1 score: the mean of the classes' F1 scores, 2TP/(2TP + FP + FN) (Eqs. 10-14).
 
     Parameters
     ----------
@@ -242,22 +178,7 @@ def uar(y_true: ArrayLike, y_pred: ArrayLike) -> float:
 
 
 def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
-    """Share of clips classified rightly.
-
-    Parameters
-    ----------
-    y_true, y_pred
-        Labels of the clips, names or codes, same length.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> accuracy([0, 1, 2, 2], [0, 1, 2, 0])
-    0.75
-    """
+    """Share of clips classified rightly."""
     return from_confusion(confusion_matrix(y_true, y_pred), "accuracy")
 
 
@@ -265,36 +186,12 @@ def macro_precision(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     """Mean over the classes of the share of right predictions among those of the class.
 
     Not a score of the paper: some published "UAR" columns turn out to hold it (audit page).
-
-    Parameters
-    ----------
-    y_true, y_pred
-        Labels of the clips, names or codes, same length.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> macro_precision([0, 1, 2, 2], [0, 1, 2, 0])
-    0.8333333333333334
     """
     return from_confusion(confusion_matrix(y_true, y_pred), "macro_precision")
 
 
 def majority_baseline(y_true: ArrayLike) -> NDArray[np.int64]:
-    """Predict the most frequent class for every clip: what a useless classifier scores.
-
-    Parameters
-    ----------
-    y_true
-        Labels of the clips.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(N,)`` int64, one code repeated; ties go to the lower code.
+    """Predict the most frequent class for every clip, as a useless classifier does; ties: lower code.
 
     Examples
     --------
@@ -312,15 +209,7 @@ def majority_baseline(y_true: ArrayLike) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Interval:
-    """A score and its 95 % bootstrap interval.
-
-    Parameters
-    ----------
-    value
-        The score of all clips.
-    low, high
-        2.5 % and 97.5 % points of the bootstrap distribution.
-    """
+    """A score of all clips, and the 2.5 % and 97.5 % points of its bootstrap distribution."""
 
     value: float
     low: float
@@ -333,16 +222,9 @@ class Interval:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Score of one method minus that of another on the same clips.
+    """Score of one method minus that of another on the same clips, with its 95 % bootstrap interval.
 
-    Parameters
-    ----------
-    difference
-        First minus second.
-    low, high
-        95 % bootstrap interval of the difference.
-    share_above_zero
-        Share of resamples in which the first method is ahead.
+    ``share_above_zero`` is the share of resamples in which the first method is ahead.
     """
 
     difference: float
@@ -364,7 +246,7 @@ def subject_bootstrap(
     predictions
         Predictions table.
     metric
-        Name of a score, see ``METRICS``.
+        Name of a score, see :func:`from_confusion`.
     resamples
         Number of bootstrap resamples.
     seed
@@ -385,11 +267,11 @@ def subject_bootstrap(
     >>> print(subject_bootstrap(pd.DataFrame(rows, columns=COLUMNS), "uar"))
     1.0000 [1.0000, 1.0000]
     """
-    compute = _metric(metric)
     matrices, strata = _subject_matrices(check_predictions(predictions))
-    drawn = compute(np.tensordot(_draws(strata, resamples, seed), matrices, axes=1))
-    low, high = np.percentile(drawn, (2.5, 97.5))
-    return Interval(float(compute(matrices.sum(axis=0))), float(low), float(high))
+    value = from_confusion(matrices.sum(axis=0), metric)
+    drawn = np.tensordot(_draws(strata, resamples, seed), matrices, axes=1)
+    low, high = np.percentile(from_confusion(drawn, metric), (2.5, 97.5))
+    return Interval(value, float(low), float(high))
 
 
 def paired_bootstrap(
@@ -407,7 +289,7 @@ def paired_bootstrap(
     first, second
         Predictions tables of the same clips with the same labels, in any order.
     metric
-        Name of a score, see ``METRICS``.
+        Name of a score, see :func:`from_confusion`.
     resamples
         Number of bootstrap resamples.
     seed
@@ -429,7 +311,6 @@ def paired_bootstrap(
     >>> paired_bootstrap(table, table).difference
     0.0
     """
-    compute = _metric(metric)
     keys = ["dataset", "subject", "clip"]
     one = check_predictions(first).sort_values(keys, ignore_index=True)
     two = check_predictions(second).sort_values(keys, ignore_index=True)
@@ -441,12 +322,15 @@ def paired_bootstrap(
     matrices_one, strata = _subject_matrices(one)
     matrices_two, _ = _subject_matrices(two)
     weights = _draws(strata, resamples, seed)
-    drawn = compute(np.tensordot(weights, matrices_one, axes=1)) - compute(
-        np.tensordot(weights, matrices_two, axes=1)
+    one, two = (
+        from_confusion(np.tensordot(weights, matrices, axes=1), metric)
+        for matrices in (matrices_one, matrices_two)
     )
-    low, high = np.percentile(drawn, (2.5, 97.5))
-    difference = compute(matrices_one.sum(axis=0)) - compute(matrices_two.sum(axis=0))
-    return PairedDifference(float(difference), float(low), float(high), float(np.mean(drawn > 0.0)))
+    low, high = np.percentile(one - two, (2.5, 97.5))
+    difference = from_confusion(matrices_one.sum(axis=0), metric) - from_confusion(
+        matrices_two.sum(axis=0), metric
+    )
+    return PairedDifference(difference, float(low), float(high), float(np.mean(one > two)))
 
 
 def _subject_matrices(table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -457,7 +341,7 @@ def _subject_matrices(table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[n
     codes = class_codes(table["label"]), class_codes(table["prediction"])
     np.add.at(matrices, (subject_of_clip, *codes), 1)
     strata = pd.factorize(subjects.get_level_values(0), sort=True)[0]
-    return matrices, np.asarray(strata, dtype=np.int64)
+    return matrices, strata
 
 
 def _draws(strata: NDArray[np.int64], resamples: int, seed: int) -> NDArray[np.float64]:
@@ -465,6 +349,7 @@ def _draws(strata: NDArray[np.int64], resamples: int, seed: int) -> NDArray[np.f
     if int(resamples) < 1:
         raise InputError(f"resamples must be at least 1; got {resamples}")
     generator = np.random.default_rng(seed)
+    # How often each is drawn is all that matters: a resample's matrix is a weighted sum of theirs.
     weights = np.zeros((int(resamples), strata.size))
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)
@@ -545,30 +430,10 @@ def _score_row(part: pd.DataFrame, resamples: int, seed: int) -> dict[str, float
 
 
 def check_predictions(predictions: pd.DataFrame, source: str = "predictions") -> pd.DataFrame:
-    """Check a predictions table and return it in standard form.
+    """Check a predictions table and return it in standard form, as a copy.
 
-    Parameters
-    ----------
-    predictions
-        One row a clip, columns as in ``COLUMNS``; other columns are kept.
-    source
-        What to call it in error messages, for example the file's name.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A copy with text columns and class names.
-
-    Raises
-    ------
-    InputError
-        If a column lacks, no row is there, a label is no class, or a clip occurs twice.
-
-    Examples
-    --------
-    >>> row = pd.DataFrame([("smic", "s01", "s01_ne_01", 0, 2)], columns=COLUMNS)
-    >>> check_predictions(row).loc[0, "prediction"]
-    'surprise'
+    Text columns are text, and classes are names. Columns beside those of ``COLUMNS`` are kept. Messages
+    name the ``source``.
     """
     missing = [name for name in COLUMNS if name not in predictions]
     if missing:
@@ -597,14 +462,7 @@ def check_predictions(predictions: pd.DataFrame, source: str = "predictions") ->
 
 
 def write_predictions(predictions: pd.DataFrame, path: Path | str) -> None:
-    """Write a predictions table as CSV.
-
-    Parameters
-    ----------
-    predictions
-        Predictions table.
-    path
-        File to write; it appears whole or not at all.
+    """Write a predictions table as CSV; the file appears whole or not at all.
 
     Examples
     --------
@@ -621,27 +479,12 @@ def write_predictions(predictions: pd.DataFrame, path: Path | str) -> None:
 
 
 def read_predictions(path: Path | str) -> pd.DataFrame:
-    """Read a predictions table from CSV.
-
-    Parameters
-    ----------
-    path
-        File with a header line naming at least the columns of ``COLUMNS``.
-
-    Returns
-    -------
-    pandas.DataFrame
+    """Read a predictions table from CSV, whose header names at least the columns of ``COLUMNS``.
 
     Raises
     ------
     InputError
         If the file is missing, empty, no CSV, or its contents are unusable.
-
-    Examples
-    --------
-    >>> read_predictions("nowhere.csv")
-    Traceback (most recent call last):
-    memaa_lib.InputError: nowhere.csv: no such file
     """
     path = _existing(path)
     try:
@@ -671,17 +514,7 @@ def write_megc_log(predictions: pd.DataFrame, path: Path | str) -> None:
     For each subject a line ``dataset subject``, then for each clip ``clip truth prediction`` with
     the codes 0, 1, 2.
 
-    Parameters
-    ----------
-    predictions
-        Predictions table.
-    path
-        File to write; it appears whole or not at all.
-
-    Raises
-    ------
-    InputError
-        If a name holds white space, which the format cannot say.
+    The file appears whole or not at all. The format cannot say a name that holds white space.
 
     Examples
     --------
@@ -711,28 +544,12 @@ def write_megc_log(predictions: pd.DataFrame, path: Path | str) -> None:
 
 
 def read_megc_log(path: Path | str) -> pd.DataFrame:
-    """Read the log format of the challenge (MEGC 2019).
-
-    Parameters
-    ----------
-    path
-        Text file as ``write_megc_log`` writes it. Class names do as well as codes.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Predictions table.
+    """Read the log format of the challenge (MEGC 2019), with codes or class names.
 
     Raises
     ------
     InputError
         If the file is missing or empty, or a line is of neither kind; the message gives the line.
-
-    Examples
-    --------
-    >>> read_megc_log("nowhere.txt")
-    Traceback (most recent call last):
-    memaa_lib.InputError: nowhere.txt: no such file
     """
     path = _existing(path)
     try:
@@ -776,12 +593,6 @@ def score_file(path: Path | str, *, resamples: int = 10_000, seed: int = 0) -> p
     ------
     InputError
         If the file cannot be used.
-
-    Examples
-    --------
-    >>> score_file("nowhere.csv")
-    Traceback (most recent call last):
-    memaa_lib.InputError: nowhere.csv: no such file
     """
     read = read_predictions if Path(path).suffix.lower() == ".csv" else read_megc_log
     return scores(read(path), resamples=resamples, seed=seed)

@@ -1,10 +1,10 @@
 """ResNet-34 with three outputs, its training and its starting weights (Sec. 3.5, Table 1).
 
-The paper states Table 1, the batch size, flips and the halving of the learning rate. It does not
-state the number of epochs, the starting weights, the loss or what happens to the last, smaller
-batch. Every such choice is a named field of ``TrainingProfile``.
+What the paper leaves open is a named field of ``TrainingProfile``, see ``memaa_lib.profiles``.
 
 It needs ``torch``, which takes seconds to import, and is itself imported only to fit or to predict.
+Of this project it takes what a machine with ``torch``, ``torchvision``, NumPy and OpenCV alone can
+import, so that a rented GPU runs this very code.
 """
 
 from __future__ import annotations
@@ -26,60 +26,30 @@ from torchvision.models import resnet34
 from memaa_lib._support.cache import atomic_path
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.weights import StateDict, read_weights, weights_digest
-from memaa_lib.clips import LUMA
 from memaa_lib.paper import CLASSES
 from memaa_lib.profiles import IMAGENET_FILE, TrainingProfile
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 _FACE_CENTRE = (0.55, 0.5)  # row and column of the middle of the face, as shares of an avatar
-_PARTS = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool")
+_LAYERS = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool")
+_FROZEN = {"all": 0, "layer4": _LAYERS.index("layer4"), "fc": len(_LAYERS)}  # how many stay
 
 
 # ------------------------------------------------------------------------------------- weights
 
 
 def scratch_weights(seed: int = 0, outputs: int = len(CLASSES)) -> StateDict:
-    """Return random starting weights of ResNet-34.
-
-    Parameters
-    ----------
-    seed
-        Seed; torch's own random state is left alone.
-    outputs
-        Number of outputs: three, and more where pre-training has other things to learn.
-
-    Returns
-    -------
-    dict of torch.Tensor
-    """
+    """Return random starting weights; torch's own random state is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return dict(_resnet34(outputs).state_dict())
 
 
 def imagenet_weights(path: Path | str | None = None, seed: int = 0) -> StateDict:
-    """Return torchvision's ImageNet weights with a new, random output layer.
-
-    Parameters
-    ----------
-    path
-        The file ``resnet34-b627a593.pth``; None downloads it into torch's cache.
-    seed
-        Seed of the output layer.
-
-    Returns
-    -------
-    dict of torch.Tensor
-
-    Raises
-    ------
-    InputError
-        If the file is missing, is not the one torchvision publishes, or cannot be downloaded.
-    """
-    if path is None:
-        path = _download_imagenet()
-    elif Path(path).name != IMAGENET_FILE:
+    """Return torchvision's ImageNet weights, given or downloaded, with a new, random output layer."""
+    path = Path(path or _download_imagenet())
+    if path.name != IMAGENET_FILE:
         raise InputError(f"{path}: ImageNet weights are expected in a file named {IMAGENET_FILE}")
     state = {name: value for name, value in read_weights(path).items() if "fc." not in name}
     return {**scratch_weights(seed), **state}
@@ -87,11 +57,9 @@ def imagenet_weights(path: Path | str | None = None, seed: int = 0) -> StateDict
 
 def _download_imagenet() -> Path:
     """Fetch torchvision's file into torch's cache."""
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    target = folder / IMAGENET_FILE
+    target = Path(torch.hub.get_dir()) / "checkpoints" / IMAGENET_FILE
+    url = f"https://download.pytorch.org/models/{IMAGENET_FILE}"
     if not target.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        url = f"https://download.pytorch.org/models/{IMAGENET_FILE}"
         try:
             with atomic_path(target) as temporary:
                 torch.hub.download_url_to_file(url, str(temporary), "b627a593", progress=False)
@@ -107,37 +75,24 @@ def _download_imagenet() -> Path:
 
 
 def resize_avatars(avatars: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Resize square images: area averages to shrink, linear interpolation to enlarge.
-
-    Parameters
-    ----------
-    avatars
-        ``(..., S, S, 3)`` uint8.
-    size
-        Side wanted in px.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(..., size, size, 3)`` uint8.
-
-    Raises
-    ------
-    InputError
-        If the images are not square uint8 RGB.
-
-    Examples
-    --------
-    >>> resize_avatars(np.full((2, 4, 64, 64, 3), 7, np.uint8), 32).shape
-    (2, 4, 32, 32, 3)
-    """
+    """Resize images ``(..., S, S, 3)``: area averages to shrink, linear interpolation to enlarge."""
     side = _checked_side(avatars)
     if side == size:
         return avatars
     method = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
     flat = avatars.reshape(-1, side, side, 3)
     resized = np.stack([cv2.resize(image, (size, size), interpolation=method) for image in flat])
-    return np.asarray(resized.reshape(*avatars.shape[:-3], size, size, 3), dtype=np.uint8)
+    return resized.reshape(*avatars.shape[:-3], size, size, 3)
+
+
+def face_view(avatars: NDArray[np.uint8], view: float) -> NDArray[np.uint8]:
+    """Cut a square about the middle of the face out of avatars; its side is ``view`` of theirs."""
+    whole = _checked_side(avatars)
+    side = round(view * whole)
+    top, left = (
+        round(np.clip(centre * whole - side / 2, 0, whole - side)) for centre in _FACE_CENTRE
+    )
+    return avatars[..., top : top + side, left : left + side, :]
 
 
 def _checked_side(avatars: NDArray[np.uint8]) -> int:
@@ -152,39 +107,6 @@ def _checked_side(avatars: NDArray[np.uint8]) -> int:
     return int(width)
 
 
-def face_view(avatars: NDArray[np.uint8], view: float) -> NDArray[np.uint8]:
-    """Cut a square about the middle of the face out of avatars.
-
-    Parameters
-    ----------
-    avatars
-        ``(..., S, S, 3)`` uint8.
-    view
-        Side of the square as a share of S; 1 keeps everything.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(..., s, s, 3)`` uint8.
-
-    Raises
-    ------
-    InputError
-        If the images are not square uint8 RGB.
-
-    Examples
-    --------
-    >>> face_view(np.zeros((2, 224, 224, 3), np.uint8), 0.66).shape
-    (2, 148, 148, 3)
-    """
-    whole = _checked_side(avatars)
-    side = round(view * whole)
-    top, left = (
-        round(np.clip(centre * whole - side / 2, 0, whole - side)) for centre in _FACE_CENTRE
-    )
-    return avatars[..., top : top + side, left : left + side, :]
-
-
 def network_inputs(
     avatars: NDArray[np.uint8], profile: TrainingProfile, start: Mapping[str, torch.Tensor]
 ) -> NDArray[Any]:
@@ -194,20 +116,8 @@ def network_inputs(
     never change, so their output is computed once, for the image and for its mirror image. Each
     image is treated alone (running statistics of batch normalisation), so no clip touches another.
 
-    Parameters
-    ----------
-    avatars
-        ``(..., S, S, 3)`` uint8.
-    profile
-        Image size, view and trained part.
-    start
-        Starting weights.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(..., 1, 3, s, s)`` uint8, or ``(..., 2, C, h, w)`` float16 features of the image and
-        its mirror image.
+    Avatars are ``(..., S, S, 3)`` uint8. The result is ``(..., 1, 3, s, s)`` uint8, one view of each
+    image, or ``(..., 2, C, h, w)`` float16, features of the image and of its mirror image.
     """
     images = resize_avatars(face_view(avatars, profile.view), profile.image_size)
     channels_first = np.ascontiguousarray(np.moveaxis(images, -1, -3))
@@ -225,9 +135,7 @@ def _frozen_features(
     """Run the layers below the trained ones, in evaluation mode."""
     network = _resnet34()
     network.load_state_dict(dict(start))
-    cut = {"layer4": "layer4", "fc": "fc"}[profile.trainable]
-    names = _PARTS[: _PARTS.index(cut)] if cut in _PARTS else _PARTS
-    lower = torch.nn.Sequential(*(getattr(network, name) for name in names)).eval()
+    lower = torch.nn.Sequential(*_layers(network)[: _FROZEN[profile.trainable]]).eval()
     lower = lower.to(memory_format=torch.channels_last)
     batches = []
     with torch.inference_mode(), _autocast("cpu", profile), one_thread():
@@ -238,7 +146,9 @@ def _frozen_features(
 
 
 def _normalise(batch: torch.Tensor) -> torch.Tensor:
-    """Turn uint8 ``(N, 3, H, W)`` into ImageNet's zero mean and unit deviation."""
+    """Turn images ``(N, 3, H, W)`` into ImageNet's zero mean and unit deviation."""
+    if batch.shape[1] != 3:  # features, which stay as they are
+        return batch.float()
     mean = torch.tensor(_IMAGENET_MEAN, device=batch.device).view(1, 3, 1, 1)
     deviation = torch.tensor(_IMAGENET_STD, device=batch.device).view(1, 3, 1, 1)
     scaled = (batch.float() / 255.0 - mean) / deviation
@@ -250,17 +160,7 @@ def _normalise(batch: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Trained:
-    """Outcome of one training run.
-
-    Parameters
-    ----------
-    state
-        All weights and buffers of the network.
-    losses
-        Mean training loss of each epoch.
-    digest
-        Digest of ``state``.
-    """
+    """What a training run leaves: weights and buffers, mean loss of each epoch, digest of ``state``."""
 
     state: StateDict
     losses: tuple[float, ...]
@@ -314,27 +214,27 @@ def train(
             f"training needs one label an image and two images or more; got {len(inputs)} images "
             f"and {len(labels)} labels"
         )
-    network, trained_part = _prepared_network(profile, start, device)
-    data = torch.from_numpy(np.ascontiguousarray(inputs)).to(device)
+    network, part = _prepared_network(profile, start, device)
+    data = torch.from_numpy(np.ascontiguousarray(inputs)).to(device)  # stays there, as bytes
     target = torch.from_numpy(np.asarray(labels, dtype=np.int64)).to(device)
+    side = None if side_targets is None else torch.tensor(side_targets, dtype=torch.float32)
     loss_function = torch.nn.CrossEntropyLoss(
         weight=_class_weights(target, profile), label_smoothing=profile.label_smoothing
     )
-    side = None if side_targets is None else torch.tensor(side_targets, dtype=torch.float32)
+    # Random numbers are drawn on the processor, so they are the same whatever device trains.
     generator = torch.Generator().manual_seed(seed)
     batches_per_epoch = len(_batches(torch.arange(len(target)), profile))
-    optimizer = _optimizer(trained_part, profile)
+    optimizer = _optimizer(part, profile)
     schedule = _schedule(optimizer, profile, batches_per_epoch)
     losses = []
     with _deterministic(), one_thread():
         for epoch in range(1, profile.epochs + 1):
-            _set_training(trained_part, profile)
-            total = 0.0
-            order = torch.randperm(len(target), generator=generator)
-            for chosen in _batches(order, profile):
+            _set_training(part, profile)
+            total = torch.zeros((), dtype=torch.float64, device=device)  # read once an epoch
+            for chosen in _batches(torch.randperm(len(target), generator=generator), profile):
                 batch = _augmented(data, chosen, profile, generator)
                 with _autocast(device, profile):
-                    outputs = trained_part(batch).float()
+                    outputs = _outputs(part, batch, profile).float()
                 loss = loss_function(outputs[:, : len(CLASSES)], target[chosen.to(device)])
                 if side is not None:
                     error = outputs[:, len(CLASSES) :] - side[chosen].to(device)
@@ -343,10 +243,10 @@ def train(
                 loss.backward()
                 optimizer.step()
                 schedule.step()
-                total += float(loss.detach())
-            losses.append(total / batches_per_epoch)
+                total += loss.detach()
+            losses.append(float(total) / batches_per_epoch)
             if after_epoch is not None:
-                after_epoch(epoch, trained_part)
+                after_epoch(epoch, part)
     state = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
     return Trained(state, tuple(losses), weights_digest(state))
 
@@ -358,41 +258,91 @@ def predict(
     *,
     device: str = "cpu",
 ) -> NDArray[np.float32]:
-    """Return the network's outputs for avatars.
+    """Return outputs ``(N, 3)`` before the softmax, the largest of which names the class.
 
-    Parameters
-    ----------
-    inputs
-        ``(N, V, ...)``, as ``network_inputs`` makes them; the first view is used.
-    profile
-        The settings the weights were trained with.
-    weights
-        Weights, or the trained part of a network.
-    device
-        ``"cpu"`` or ``"cuda"``.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(N, 3)`` float32 scores before the softmax; the largest names the class. Computed in
-        float32 whatever the precision of training.
+    ``inputs`` are as for :func:`train`, of which the first view is used; ``weights`` may be the trained
+    part of a network. Computed in float32 whatever the precision of training.
     """
     if isinstance(weights, torch.nn.Module):
-        part = weights
+        part = weights.eval()
     else:
         _, part = _prepared_network(profile, weights, device)
-    part.eval()
     outputs = []
     with torch.inference_mode(), one_thread():
         for first in range(0, len(inputs), 64):
             batch = torch.from_numpy(np.ascontiguousarray(inputs[first : first + 64, 0]))
-            outputs.append(part(_as_network_input(batch.to(device))).float().cpu().numpy())
+            outputs.append(part(_normalise(batch.to(device))).float().cpu().numpy())
     return np.concatenate(outputs) if outputs else np.zeros((0, len(CLASSES)), np.float32)
 
 
+class AvatarNetwork:
+    """The network as what learns a fold: avatars of each clip at several factors in, its class out.
+
+    Inputs are ``(N, A, V, ...)``, a column for each of the profile's ``alphas``. The starting weights are
+    arrays, which several processes can read from one file.
+    """
+
+    def __init__(
+        self, profile: TrainingProfile, start: Mapping[str, NDArray[Any]], device: str = "cpu"
+    ) -> None:
+        self.profile, self.start, self.device = profile, start, device
+        self.weights: Mapping[str, torch.Tensor] | torch.nn.Module = {}
+        self.digest = ""
+        self.record: dict[str, Any] = {}
+
+    def fit(
+        self,
+        inputs: NDArray[Any],
+        labels: NDArray[np.int64],
+        seed: int,
+        after_epoch: Callable[[int], None] | None = None,
+    ) -> None:
+        """Train on the avatars at the training factors, each with its clip's label."""
+        columns = [self.profile.alphas.index(alpha) for alpha in self.profile.train_alphas]
+        images = inputs[:, columns].reshape(-1, *inputs.shape[2:])
+        start = {name: torch.from_numpy(np.array(values)) for name, values in self.start.items()}
+
+        def look(epoch: int, part: torch.nn.Module) -> None:
+            self.weights = part  # what predict uses meanwhile
+            if after_epoch is not None:
+                after_epoch(epoch)
+
+        targets = np.repeat(labels, len(columns))
+        trained = train(
+            images, targets, self.profile, start, seed=seed, device=self.device, after_epoch=look
+        )
+        self.weights, self.digest = trained.state, trained.digest
+        self.record = {
+            "device": self.device,
+            "precision": precision_here(self.profile, self.device),
+            "epoch": self.profile.epochs,
+            "trained_images": len(images),
+            "losses": [round(loss, 6) for loss in trained.losses],
+        }
+
+    def predict(self, inputs: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the class of each clip, from its avatar at the test's factor."""
+        seen = inputs[:, self.profile.alphas.index(self.profile.test_alpha)]
+        return predict(seen, self.profile, self.weights, device=self.device).argmax(axis=1)
+
+
+def precision_here(profile: TrainingProfile, device: str) -> str:
+    """Return the precision that a profile is run in on this processor or card.
+
+    Processors without AVX-512 only imitate bfloat16, nine times slower than float32 (measured: 1.8
+    against 16.8 images of 64 px a second); there float32 takes its place. Weights then differ in their
+    last digits, as they do between processors anyway.
+    """
+    imitated = device == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return "float32" if imitated else profile.precision
+
+
 def _resnet34(outputs: int = len(CLASSES)) -> torch.nn.Module:
-    """Make the network."""
-    return resnet34(num_classes=outputs)  # type: ignore[no-any-return]
+    return resnet34(num_classes=outputs)
+
+
+def _layers(network: torch.nn.Module) -> list[torch.nn.Module]:
+    return [getattr(network, name) for name in _LAYERS]
 
 
 @functools.lru_cache(maxsize=2)
@@ -401,15 +351,8 @@ def _network(trainable: str, device: str, outputs: int) -> tuple[torch.nn.Module
     if device.startswith("cuda"):  # wanted by cuBLAS for results that can be repeated
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     network: Any = _resnet34(outputs).to(device).to(memory_format=torch.channels_last)
-    if trainable == "all":
-        part: torch.nn.Module = network
-    elif trainable == "layer4":
-        part = torch.nn.Sequential(network.layer4, network.avgpool, torch.nn.Flatten(), network.fc)
-    else:
-        part = torch.nn.Sequential(torch.nn.Flatten(), network.fc)
-    if device.startswith("cuda"):
-        part = torch.compile(part)  # type: ignore[assignment]
-    return network, part
+    trained = _layers(network)[_FROZEN[trainable] :]
+    return network, torch.nn.Sequential(*trained, torch.nn.Flatten(), network.fc)
 
 
 def _prepared_network(
@@ -420,6 +363,32 @@ def _prepared_network(
     network.load_state_dict(dict(start))
     network.eval()
     return network, part
+
+
+def _outputs(part: Any, batch: torch.Tensor, profile: TrainingProfile) -> torch.Tensor:
+    """Run the trained part; on a GPU, compiled up to its last layer."""
+    if not batch.is_cuda:
+        return part(batch)
+    full, rest = _compiled(part)
+    return part[-1]((full if len(batch) == profile.batch_size else rest)(batch))
+
+
+@functools.lru_cache(maxsize=2)
+def _compiled(part: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Compile for full batches, whose shape is always the same, and once more for the last, short one.
+
+    A single compilation is made anew for every size that comes along. The two must be functions of
+    their own: torch keeps what it has compiled with the function's code.
+    """
+    body = part[:-1]
+
+    def full(batch: torch.Tensor) -> Any:
+        return body(batch)
+
+    def rest(batch: torch.Tensor) -> Any:
+        return body(batch)
+
+    return torch.compile(full, dynamic=False), torch.compile(rest, dynamic=True)
 
 
 def _set_training(part: torch.nn.Module, profile: TrainingProfile) -> None:
@@ -433,12 +402,9 @@ def _set_training(part: torch.nn.Module, profile: TrainingProfile) -> None:
 
 def _batches(order: torch.Tensor, profile: TrainingProfile) -> list[torch.Tensor]:
     """Cut an order of images into batches."""
-    batches = [
-        order[first : first + profile.batch_size]
-        for first in range(0, len(order), profile.batch_size)
-    ]
+    batches = list(torch.split(order, profile.batch_size))
     short = len(batches[-1]) < profile.batch_size and profile.drop_last
-    if len(batches) > 1 and (short or len(batches[-1]) < 2):
+    if len(batches) > 1 and (short or len(batches[-1]) < 2):  # one image has no statistics
         batches.pop()
     return batches
 
@@ -449,14 +415,13 @@ def _augmented(
     """Return a batch, randomly mirrored and varied as the profile says."""
     mirrored = torch.rand(len(chosen), generator=generator) < profile.flip_probability
     mirrored, places = mirrored.to(data.device), chosen.to(data.device)
-    if data.shape[1] == 2:
-        return _as_network_input(data[places, mirrored.long()])
+    if data.shape[1] == 2:  # features of frozen layers: the mirror image's are the second view
+        return _normalise(data[places, mirrored.long()])
     batch = data[places, 0]
     batch = torch.where(mirrored.view(-1, 1, 1, 1), batch.flip(-1), batch)
-    if not profile.varies_images:
-        return _as_network_input(batch)
-    varied = _moved(_recoloured(batch.float(), profile, generator), profile, generator)
-    return _normalise(varied)
+    if profile.varies_images:
+        batch = _moved(_recoloured(batch.float(), profile, generator), profile, generator)
+    return _normalise(batch)
 
 
 def _uniform(count: int, reach: float, generator: torch.Generator) -> torch.Tensor:
@@ -468,6 +433,8 @@ def _recoloured(
     batch: torch.Tensor, profile: TrainingProfile, generator: torch.Generator
 ) -> torch.Tensor:
     """Take the colour out of some images, change contrast and brightness of all."""
+    from memaa_lib.clips import LUMA  # here: it reads videos, too, with what a GPU machine may lack
+
     count = len(batch)
     gray = torch.rand(count, generator=generator) < profile.gray_probability
     weights = torch.tensor(LUMA, device=batch.device).view(1, 3, 1, 1)
@@ -496,11 +463,6 @@ def _moved(
     )
 
 
-def _as_network_input(batch: torch.Tensor) -> torch.Tensor:
-    """Normalise images; features only become float32."""
-    return _normalise(batch) if batch.dtype == torch.uint8 else batch.float()
-
-
 def _class_weights(target: torch.Tensor, profile: TrainingProfile) -> torch.Tensor | None:
     """Return weights inverse to the class frequencies, or None."""
     if profile.class_weights == "none":
@@ -511,17 +473,10 @@ def _class_weights(target: torch.Tensor, profile: TrainingProfile) -> torch.Tens
 
 def _optimizer(part: torch.nn.Module, profile: TrainingProfile) -> torch.optim.Optimizer:
     """Make the optimizer over the trained weights."""
-    parameters = list(part.parameters())
-    if profile.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            lr=profile.learning_rate,
-            momentum=profile.momentum,
-            weight_decay=profile.weight_decay,
-        )
-    return torch.optim.AdamW(
-        parameters, lr=profile.learning_rate, weight_decay=profile.weight_decay, fused=True
-    )
+    rate, decay = profile.learning_rate, profile.weight_decay
+    if profile.optimizer == "adamw":
+        return torch.optim.AdamW(part.parameters(), rate, weight_decay=decay, fused=True)
+    return torch.optim.SGD(part.parameters(), rate, profile.momentum, weight_decay=decay)
 
 
 def _schedule(
@@ -560,7 +515,7 @@ def _deterministic() -> Iterator[None]:
     memory: Any = torch.utils.deterministic
     filled = memory.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True)
-    # it helps to find mistakes in torch and takes a twentieth of the time
+    # It helps to find mistakes in torch, and takes a twentieth of the time.
     memory.fill_uninitialized_memory = False
     try:
         yield
@@ -571,6 +526,5 @@ def _deterministic() -> Iterator[None]:
 
 def _autocast(device: str, profile: TrainingProfile) -> contextlib.AbstractContextManager[Any]:
     """Mixed precision, or nothing."""
-    if profile.precision == "float32":
-        return contextlib.nullcontext()
-    return torch.autocast(device.partition(":")[0], dtype=torch.bfloat16)
+    mixed = precision_here(profile, device) == "bfloat16"
+    return torch.autocast(device.partition(":")[0], dtype=torch.bfloat16, enabled=mixed)

@@ -7,15 +7,19 @@ included: the audit page computes with them and shows where they contradict each
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from memaa_lib._support.errors import InputError
+
+if TYPE_CHECKING:  # a machine that only trains need not have it
+    import pandas as pd
 
 CLASSES: tuple[str, str, str] = ("negative", "positive", "surprise")
 """The three classes; their places in this tuple are the codes 0, 1, 2 (Sec. 4.1, MEGC 2019)."""
@@ -37,21 +41,11 @@ TEST_ALPHA: float = 10.0
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting the paper states.
-
-    Parameters
-    ----------
-    name
-        What is set.
-    value
-        Its value as printed (numbers as numbers).
-    section
-        Section or table that states it.
-    """
+    """A setting the paper states."""
 
     name: str
-    value: float | str
-    section: str
+    value: float | str  # as printed, numbers as numbers
+    section: str  # or table that states it
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -219,72 +213,68 @@ def table(number: int) -> pd.DataFrame:
     >>> int(table(2).loc["Total", "Combined"])
     442
     """
-    if number not in _TABLES:
+    if number not in (tables := _tables()):
         raise InputError(f"the paper has no Table {number!r}: choose a number from 1 to 7")
-    return _TABLES[number].copy()
-
-
-def _score_table(rows: Mapping[str, tuple[float, ...]], groups: tuple[str, ...]) -> pd.DataFrame:
-    """Lay out rows of (UAR, UF1) pairs under two column levels."""
-    columns = pd.MultiIndex.from_product([groups, ("UAR", "UF1")], names=("dataset", "score"))
-    return pd.DataFrame.from_dict(dict(rows), orient="index", columns=columns)
-
-
-def _confusion_table(dataset: str) -> pd.DataFrame:
-    """Lay out one of Tables 4-6."""
-    titles = [name.capitalize() for name in CLASSES]
-    return pd.DataFrame(
-        confusion(dataset),
-        index=pd.Index(titles, name="true"),
-        columns=pd.Index(titles, name="predicted"),
-    )
-
-
-def _class_counts() -> pd.DataFrame:
-    """Lay out Table 2."""
-    frame = pd.DataFrame(
-        {
-            "SMIC": (70, 51, 43, 164),
-            "CASME II": (88, 32, 25, 145),
-            "SAMM": (92, 26, 15, 133),
-            "Combined": (250, 109, 83, 442),
-        },
-        index=[*(name.capitalize() for name in CLASSES), "Total"],
-    )
-    frame.index.name = "Emotion Class"
-    return frame
+    return tables[number].copy()
 
 
 _DASH = float("nan")
-_TABLES: Mapping[int, pd.DataFrame] = {
-    1: pd.DataFrame(
-        {
-            "Learning rate": [1e-3],
-            "Momentum": [0.9],
-            "Weight Decay": [5e-4],
-            "Optimizer": ["SGD"],
-        },
-        index=pd.Index(["Resnet 34"], name="Network"),
-    ),
-    2: _class_counts(),
-    3: _score_table(
-        {
-            "LBP-TOP": (0.5785, 0.5882, 0.5280, 0.2000, 0.7429, 0.7026, 0.4102, 0.3954),
-            "Bi-WOOF": (_DASH, _DASH, _DASH, 0.6110, _DASH, 0.7902, _DASH, 0.3970),
-            "OFF-ApexNet": (0.7033, 0.7104, _DASH, 0.6817, _DASH, 0.8697, _DASH, 0.5409),
-            "Our Approach": (0.7355, 0.7603, 0.7621, 0.7451, 0.8065, 0.8280, 0.6815, 0.7056),
-        },
-        ("Combined", "SMIC", "CASME II", "SAMM"),
-    ).rename_axis(index="Method"),
-    4: _confusion_table("smic"),
-    5: _confusion_table("casme2"),
-    6: _confusion_table("samm"),
-    7: _score_table(
-        {
-            "CASME II": (_DASH, _DASH, 0.6684, 0.6770, 0.6506, 0.6595),
-            "SMIC": (0.6213, 0.6442, _DASH, _DASH, 0.6076, 0.6223),
-            "SAMM": (0.6044, 0.6210, 0.5846, 0.5924, _DASH, _DASH),
-        },
-        ("CASME II", "SMIC", "SAMM"),
-    ).rename_axis(index="Training Dataset"),
-}
+
+
+@functools.cache
+def _tables() -> dict[int, pd.DataFrame]:
+    """Lay out all tables."""
+    import pandas as pd
+
+    classes = [name.capitalize() for name in CLASSES]
+
+    def scores(rows: Mapping[str, tuple[float, ...]], groups: tuple[str, ...]) -> pd.DataFrame:
+        """Lay out rows of (UAR, UF1) pairs under two column levels."""
+        columns = pd.MultiIndex.from_product([groups, ("UAR", "UF1")], names=("dataset", "score"))
+        return pd.DataFrame.from_dict(dict(rows), orient="index", columns=columns)
+
+    def matrix(dataset: str) -> pd.DataFrame:
+        """Lay out a confusion matrix."""
+        names = (pd.Index(classes, name=name) for name in ("true", "predicted"))
+        return pd.DataFrame(confusion(dataset), *names)
+
+    return {
+        1: pd.DataFrame(
+            {
+                "Learning rate": [1e-3],
+                "Momentum": [0.9],
+                "Weight Decay": [5e-4],
+                "Optimizer": ["SGD"],
+            },
+            index=pd.Index(["Resnet 34"], name="Network"),
+        ),
+        2: pd.DataFrame(
+            {
+                "SMIC": (70, 51, 43, 164),
+                "CASME II": (88, 32, 25, 145),
+                "SAMM": (92, 26, 15, 133),
+                "Combined": (250, 109, 83, 442),
+            },
+            index=pd.Index([*classes, "Total"], name="Emotion Class"),
+        ),
+        3: scores(
+            {
+                "LBP-TOP": (0.5785, 0.5882, 0.5280, 0.2000, 0.7429, 0.7026, 0.4102, 0.3954),
+                "Bi-WOOF": (_DASH, _DASH, _DASH, 0.6110, _DASH, 0.7902, _DASH, 0.3970),
+                "OFF-ApexNet": (0.7033, 0.7104, _DASH, 0.6817, _DASH, 0.8697, _DASH, 0.5409),
+                "Our Approach": (0.7355, 0.7603, 0.7621, 0.7451, 0.8065, 0.8280, 0.6815, 0.7056),
+            },
+            ("Combined", "SMIC", "CASME II", "SAMM"),
+        ).rename_axis(index="Method"),
+        4: matrix("smic"),
+        5: matrix("casme2"),
+        6: matrix("samm"),
+        7: scores(
+            {
+                "CASME II": (_DASH, _DASH, 0.6684, 0.6770, 0.6506, 0.6595),
+                "SMIC": (0.6213, 0.6442, _DASH, _DASH, 0.6076, 0.6223),
+                "SAMM": (0.6044, 0.6210, 0.5846, 0.5924, _DASH, _DASH),
+            },
+            ("CASME II", "SMIC", "SAMM"),
+        ).rename_axis(index="Training Dataset"),
+    }

@@ -27,9 +27,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from memaa_lib._support.errors import InputError, check_number
-from memaa_lib.clips import Clip, check_frames
+from memaa_lib.clips import Box, Clip
 
-Box = tuple[int, int, int, int]
 Points = Literal["all", "stable", "openface"] | Sequence[int]
 POINTS: dict[str, tuple[int, ...]] = {
     "all": tuple(range(68)),
@@ -43,10 +42,6 @@ POINTS: dict[str, tuple[int, ...]] = {
 EYE_ROW = 0.385
 EYES_TO_CHIN = 0.56
 WIDTH_TO_HEIGHT = 280 / 340
-FACE_SIZE = (
-    170,
-    140,
-)  # rows and columns, px, to which faces are brought to be scored: half of that
 # Where dlib's detector would put its square box in such a crop: top edge and side, parts of its
 # height
 BOX_TOP = 0.24
@@ -56,74 +51,57 @@ WIDEST_CROP = 1.1  # times as wide as high; a wider frame is no tight crop of an
 UNCROPPED = 0.5
 
 
-def find_face(
-    frames: NDArray[np.uint8], *, whole_image: bool = False, name: str = "the clip"
-) -> Box:
+def find_face(clip: Clip) -> Box:
     """Find the box of the face in a clip with dlib's HOG detector.
 
     Parameters
     ----------
-    frames
-        ``uint8``, RGB ``(T, H, W, 3)`` or gray ``(T, H, W)``. The first frame is searched, at
-        twice its size if nothing is found (the detector misses faces under 80 px), then the last
-        and the middle one.
-    whole_image
-        What to do if no face is found in frames that are not wider than high: take the frame for a
-        cropped face and return the box that it has in the cropped releases, or raise an error.
-    name
-        What an error message calls the clip.
+    clip
+        The first frame is searched, at twice its size if nothing is found (the detector misses faces
+        under 80 px), then the last and the middle one. A clip whose box is known is not searched.
 
     Returns
     -------
     tuple of int
-        Left, top, right, bottom, px; may reach beyond the frame.
+        Left, top, right, bottom, px; may reach beyond the frame. If no face is found in frames that are
+        not wider than high, they are taken for a cropped face: the box that it has in the cropped
+        releases.
 
     Raises
     ------
     InputError
-        If no face is found and ``whole_image`` is false, or the frames are no clip.
+        If no face is found in frames that are wider than high.
 
     Examples
     --------
-    >>> find_face(np.zeros((1, 100, 80), np.uint8), whole_image=True)
+    >>> find_face(Clip(np.zeros((1, 100, 80), np.uint8), fps=100))
     (7, 24, 72, 89)
     """
-    check_frames(frames, name)
-    positions = dict.fromkeys((0, len(frames) - 1, len(frames) // 2))
-    for position in positions:
+    if clip.box is not None:
+        return clip.box
+    for position in dict.fromkeys((0, clip.n_frames - 1, clip.n_frames // 2)):
         for upsampling in (0, 1):
-            found = _detector()(np.ascontiguousarray(frames[position]), upsampling)
+            found = _detector()(np.ascontiguousarray(clip.frames[position]), upsampling)
             if found:
                 face = max(found, key=lambda box: (box.area(), -box.left(), -box.top()))
                 return face.left(), face.top(), face.right(), face.bottom()
-    height, width = frames.shape[1:3]
-    if not whole_image or width > WIDEST_CROP * height:
+    if clip.width > WIDEST_CROP * clip.height:
         raise InputError(
-            f"{name}: no face found in frames of {width} x {height} px; expected one frontal face "
-            "of at least 40 px. For upright tight crops of a face, pass whole_image=True"
+            f"{clip}: no face found in frames of {clip.width} x {clip.height} px; expected one frontal "
+            "face of at least 40 px, or an upright tight crop of a face"
         )
-    side = BOX_SIDE * height
-    left, top = width / 2 - side / 2, BOX_TOP * height
+    side = BOX_SIDE * clip.height
+    left, top = clip.width / 2 - side / 2, BOX_TOP * clip.height
     return math.floor(left), math.floor(top), math.floor(left + side), math.floor(top + side)
 
 
-def find_landmarks(
-    frames: NDArray[np.uint8],
-    *,
-    box: Box | None = None,
-    whole_image: bool = False,
-    name: str = "the clip",
-) -> NDArray[np.float32]:
+def find_landmarks(clip: Clip) -> NDArray[np.float32]:
     """Find the 68 landmarks in every frame with dlib's regression trees.
 
     Parameters
     ----------
-    frames
-        ``uint8``, RGB ``(T, H, W, 3)`` or gray ``(T, H, W)``.
-    box
-        Left, top, right, bottom of the face in the first frame, px. Default: :func:`find_face`.
-    whole_image, name
-        See :func:`find_face`.
+    clip
+        With its face box, or without: then :func:`find_face` searches it.
 
     Returns
     -------
@@ -141,41 +119,32 @@ def find_landmarks(
     frame adds the detector's jitter; it follows the landmarks only when they leave it by a tenth
     of its width.
     """
-    check_frames(frames, name)
-    start = box if box is not None else find_face(frames, whole_image=whole_image, name=name)
+    box = find_face(clip)
     predictor = _predictor()
-    landmarks = np.empty((len(frames), 68, 2), np.float32)
+    landmarks = np.empty((clip.n_frames, 68, 2), np.float32)
     shift = np.zeros(2, int)
-    for t, frame in enumerate(frames):
-        moved = dlib.rectangle(*(int(edge + shift[i % 2]) for i, edge in enumerate(start)))
+    for t, frame in enumerate(clip.frames):
+        moved = dlib.rectangle(*(int(edge + shift[i % 2]) for i, edge in enumerate(box)))
         shape = predictor(np.ascontiguousarray(frame), moved)
         landmarks[t] = [(point.x, point.y) for point in shape.parts()]
         drift = landmarks[t].mean(axis=0) - landmarks[0].mean(axis=0)
-        if np.abs(drift - shift).max() > 0.1 * (start[2] - start[0]):
+        if np.abs(drift - shift).max() > 0.1 * (box[2] - box[0]):
             shift = np.rint(drift).astype(int)
     return landmarks
 
 
-def face_box(landmarks: NDArray[np.floating], *, margin: float = 0.0) -> Box:
-    """Return the box around a face with the framing of the cropped releases.
+def first_landmarks(clip: Clip) -> NDArray[np.floating]:
+    """Return the landmarks of the first frame, ``(68, 2)``: those that the clip carries, or dlib's."""
+    if clip.landmarks is not None:
+        return np.asarray(clip.landmarks[0])
+    first = Clip(clip.frames[:1], clip.fps, name=str(clip), box=find_face(clip))
+    return np.asarray(find_landmarks(first)[0])
 
-    Parameters
-    ----------
-    landmarks
-        ``(68, 2)``, px.
-    margin
-        How much wider to make the box on each side, as a part of its size.
 
-    Returns
-    -------
-    tuple of int
-        Left, top, right, bottom, px; right and bottom are the first ones outside. The eyes are at
-        0.385 of its height, the chin 0.56 below them, and it is 280 / 340 as wide as high.
+def face_box(landmarks: NDArray[np.floating]) -> Box:
+    """Return the box around a face, from its ``(68, 2)`` landmarks, with the framing of the releases.
 
-    Raises
-    ------
-    InputError
-        If the chin is not below the eyes or the margin is negative.
+    Right and bottom are the first columns and rows outside; the box may reach beyond the frame.
 
     Examples
     --------
@@ -184,30 +153,24 @@ def face_box(landmarks: NDArray[np.floating], *, margin: float = 0.0) -> Box:
     >>> face_box(face)
     (118, 23, 282, 223)
     """
-    check_number("margin", margin, at_least=0)
     eyes = landmarks[36:48].mean(axis=0)
     height = float(landmarks[8, 1] - eyes[1]) / EYES_TO_CHIN
     if not height > 0:
         raise InputError("the chin is not below the eyes; expected landmarks of an upright face")
     width = WIDTH_TO_HEIGHT * height
     left, top = float(eyes[0]) - width / 2, float(eyes[1]) - EYE_ROW * height
-    return (
-        round(left - margin * width),
-        round(top - margin * height),
-        round(left + width + margin * width),
-        round(top + height + margin * height),
-    )
+    return round(left), round(top), round(left + width), round(top + height)
 
 
-def is_uncropped(frames: NDArray[np.uint8], landmarks: NDArray[np.floating]) -> bool:
+def is_uncropped(clip: Clip, landmarks: NDArray[np.floating] | None = None) -> bool:
     """Return whether the face is so small in the frame that it still has to be cropped.
 
     Parameters
     ----------
-    frames
-        ``uint8`` frames.
+    clip
+        From a cropped or an uncropped release.
     landmarks
-        ``(68, 2)`` of one frame, px.
+        ``(68, 2)`` of the first frame, px. Default: the clip's, or dlib's.
 
     Returns
     -------
@@ -218,75 +181,54 @@ def is_uncropped(frames: NDArray[np.uint8], landmarks: NDArray[np.floating]) -> 
     --------
     >>> face = np.zeros((68, 2))
     >>> face[36:48], face[8] = (200, 100), (200, 212)
-    >>> is_uncropped(np.zeros((1, 650, 960), np.uint8), face)
+    >>> is_uncropped(Clip(np.zeros((1, 650, 960), np.uint8), fps=200), face)
     True
     """
-    left, top, right, bottom = face_box(landmarks)
-    area = float(frames.shape[1] * frames.shape[2])
-    return (right - left) * (bottom - top) < UNCROPPED * area
+    left, top, right, bottom = face_box(first_landmarks(clip) if landmarks is None else landmarks)
+    return (right - left) * (bottom - top) < UNCROPPED * clip.height * clip.width
 
 
-def crop_face(
-    frames: NDArray[np.uint8],
-    landmarks: NDArray[np.floating] | None = None,
-    *,
-    margin: float = 0.0,
-    name: str = "the clip",
-) -> NDArray[np.uint8]:
-    """Cut the face out of uncropped frames, one box for the whole clip.
+def crop_window(clip: Clip, landmarks: NDArray[np.floating] | None = None) -> Box:
+    """Return the part of the frames that the cropped releases would show of them.
 
     Parameters
     ----------
-    frames
-        ``uint8``, RGB ``(T, H, W, 3)`` or gray ``(T, H, W)``.
-    landmarks
-        ``(T, 68, 2)`` or ``(68, 2)``, px; those of the first frame place the box. Default: found by
-        dlib.
-    margin
-        See :func:`face_box`.
-    name
-        What an error message calls the clip.
+    clip, landmarks
+        See :func:`is_uncropped`.
 
     Returns
     -------
-    ndarray
-        ``uint8``, ``(T, h, w[, 3])``, framed as :func:`face_box` says. Where the box leaves the
-        frame it is moved in, and cut if the frame is smaller than the box.
-
-    Raises
-    ------
-    InputError
-        If there is no face, or the frames are no clip.
+    tuple of int
+        Left, top, right, bottom inside the frame, framed as :func:`face_box` says. Where that box
+        leaves the frame it is moved in, and cut if the frame is smaller than the box.
 
     Examples
     --------
     >>> face = np.zeros((68, 2))
-    >>> face[36:48], face[8] = (200, 100), (200, 212)
-    >>> crop_face(np.zeros((3, 650, 960), np.uint8), face).shape
-    (3, 200, 164)
+    >>> face[36:48], face[8] = (20, 100), (20, 212)
+    >>> crop_window(Clip(np.zeros((1, 650, 960), np.uint8), fps=200), face)
+    (0, 23, 164, 223)
     """
-    check_frames(frames, name)
-    if landmarks is None:
-        landmarks = find_landmarks(frames[:1], name=name)
-    first = landmarks if landmarks.ndim == 2 else landmarks[0]
-    left, top, right, bottom = crop_window(frames, first, margin=margin)
-    return np.ascontiguousarray(frames[:, top:bottom, left:right])
+    left, top, right, bottom = face_box(first_landmarks(clip) if landmarks is None else landmarks)
+    left, right = _moved_inside(left, right, clip.width)
+    top, bottom = _moved_inside(top, bottom, clip.height)
+    return left, top, right, bottom
 
 
-def crop_clip(clip: Clip, landmarks: NDArray[np.floating] | None = None) -> Clip:
-    """Cut the face out of a clip if it is small in the frame; else return the clip as it is.
+def crop_clip(clip: Clip) -> Clip:
+    """Cut the face out of a clip if it is small in the frame, with one window for all frames.
 
     Parameters
     ----------
     clip
-        From a cropped or an uncropped release.
-    landmarks
-        ``(T, 68, 2)`` or ``(68, 2)``, px; those of the first frame decide. Default: found by dlib.
+        From a cropped or an uncropped release. The landmarks of its first frame decide: those that it
+        carries, or dlib's.
 
     Returns
     -------
     Clip
-        With everything but the frames as before. See :func:`is_uncropped`, :func:`crop_face`.
+        With landmarks and the face's box, where they are known, moved along. See
+        :func:`is_uncropped`, :func:`crop_window`.
 
     Raises
     ------
@@ -297,48 +239,23 @@ def crop_clip(clip: Clip, landmarks: NDArray[np.floating] | None = None) -> Clip
     --------
     >>> face = np.zeros((68, 2))
     >>> face[36:48], face[8] = (200, 100), (200, 212)
-    >>> crop_clip(Clip(np.zeros((3, 650, 960), np.uint8), fps=200), face).frames.shape
+    >>> wide = Clip(np.zeros((3, 650, 960), np.uint8), fps=200, landmarks=np.stack([face] * 3))
+    >>> crop_clip(wide).frames.shape
     (3, 200, 164)
     """
-    if landmarks is None:
-        landmarks = find_landmarks(clip.frames[:1], whole_image=True, name=clip.name or "the clip")
-    first = landmarks if landmarks.ndim == 2 else landmarks[0]
-    if not is_uncropped(clip.frames, first):
+    if clip.landmarks is None:
+        clip = replace(clip, box=find_face(clip))  # searched once, for whatever comes after
+    first = first_landmarks(clip)
+    if not is_uncropped(clip, first):
         return clip
-    return replace(clip, frames=crop_face(clip.frames, first))
-
-
-def crop_window(
-    frames: NDArray[np.uint8], landmarks: NDArray[np.floating], *, margin: float = 0.0
-) -> Box:
-    """Return the box that :func:`crop_face` cuts out; subtract its left and top from landmarks.
-
-    Parameters
-    ----------
-    frames
-        ``uint8`` frames.
-    landmarks
-        ``(68, 2)`` of the first frame, px.
-    margin
-        See :func:`face_box`.
-
-    Returns
-    -------
-    tuple of int
-        Left, top, right, bottom inside the frame.
-
-    Examples
-    --------
-    >>> face = np.zeros((68, 2))
-    >>> face[36:48], face[8] = (20, 100), (20, 212)
-    >>> crop_window(np.zeros((1, 650, 960), np.uint8), face)
-    (0, 23, 164, 223)
-    """
-    height, width = frames.shape[1:3]
-    left, top, right, bottom = face_box(landmarks, margin=margin)
-    left, right = _moved_inside(left, right, width)
-    top, bottom = _moved_inside(top, bottom, height)
-    return left, top, right, bottom
+    left, top, right, bottom = crop_window(clip, first)
+    box, landmarks = clip.box, clip.landmarks
+    return replace(
+        clip,
+        frames=np.ascontiguousarray(clip.frames[:, top:bottom, left:right]),
+        landmarks=None if landmarks is None else landmarks - np.array([left, top]),
+        box=None if box is None else (box[0] - left, box[1] - top, box[2] - left, box[3] - top),
+    )
 
 
 def affine_to_reference(
@@ -458,51 +375,57 @@ def smooth_landmarks(landmarks: NDArray[np.floating], smooth: float) -> NDArray[
     return np.asarray(gaussian_filter1d(landmarks, smooth, axis=0, mode="nearest"))
 
 
-def register(
-    frames: NDArray[np.uint8],
-    landmarks: NDArray[np.floating],
-    reference: int | NDArray[np.floating] = 0,
-    *,
-    points: Points = "all",
-    smooth: float = 0.0,
-) -> NDArray[np.uint8]:
-    """Warp every frame so that its landmarks come to lie on the reference's.
+def register(clip: Clip, *, points: Points = "all", smooth: float = 0.0) -> Clip:
+    """Warp every frame so that its landmarks come to lie on those of the clip's first frame.
 
     Parameters
     ----------
-    frames
-        ``uint8``, RGB ``(T, H, W, 3)`` or gray ``(T, H, W)``.
-    landmarks
-        ``(T, 68, 2)``, px.
-    reference, points
+    clip
+        With its landmarks, or without: then :func:`find_landmarks` finds them. If frame removal has
+        taken the first frame, the clip remembers it.
+    points
         See :func:`affine_to_reference`.
     smooth
         See :func:`smooth_landmarks`.
 
     Returns
     -------
-    ndarray
-        Like ``frames``; bilinear, the frame mirrored beyond its edges.
+    Clip
+        With its landmarks after the warp. Frames are bilinear, mirrored beyond their edges.
 
     Raises
     ------
     InputError
-        If frames and landmarks differ in number, and as :func:`affine_to_reference`.
+        As :func:`find_landmarks` and :func:`affine_to_reference`.
 
     Examples
     --------
     >>> frames = np.random.default_rng(0).integers(0, 256, (2, 40, 40), dtype=np.uint8)
     >>> face = np.random.default_rng(0).uniform(5, 35, (68, 2))
-    >>> registered = register(frames, np.stack([face, face]))
-    >>> bool((registered == frames).all())
+    >>> registered = register(Clip(frames, fps=100, landmarks=np.stack([face, face])))
+    >>> bool((registered.frames == frames).all())
     True
     """
-    check_frames(frames)
-    smoothed = smooth_landmarks(landmarks, smooth)
-    if len(smoothed) != len(frames):
-        raise InputError(f"{len(frames)} frames but landmarks of {len(smoothed)}; expected as many")
-    transforms = affine_to_reference(smoothed, reference, points)
-    return np.stack([_warp(frame, m) for frame, m in zip(frames, transforms, strict=True)])
+    whole = _with_reference(clip)
+    found = find_landmarks(whole) if whole.landmarks is None else whole.landmarks
+    # dlib rounds to whole pixels: smoothed over time, the frames jitter less
+    landmarks = smooth_landmarks(found, smooth)
+    transforms = affine_to_reference(landmarks, points=points)
+    kept = slice(whole.n_frames - clip.n_frames, None)
+    frames = [_warp(frame, m) for frame, m in zip(clip.frames, transforms[kept], strict=True)]
+    moved = apply_affine(transforms, landmarks)[kept]
+    return replace(clip, frames=np.stack(frames), landmarks=moved)
+
+
+def _with_reference(clip: Clip) -> Clip:
+    """Return the clip with its first frame in front again, where frame removal has taken it."""
+    first = clip.reference
+    if first is None:
+        return clip
+    landmarks = clip.landmarks
+    if landmarks is not None:
+        landmarks = np.concatenate([first_landmarks(first)[None], landmarks])
+    return replace(clip, frames=np.concatenate([first.frames, clip.frames]), landmarks=landmarks)
 
 
 def _warp(frame: NDArray[np.uint8], transform: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from memaa_lib._support.running import progress
 from memaa_lib.clips import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
-    check_frames,
+    Clip,
+    check_fps,
     check_steady,
+    check_target,
     iterate_video,
     list_frames,
     read_image,
@@ -28,12 +31,11 @@ from memaa_lib.clips import (
     write_image,
 )
 from memaa_lib.magnification import (
-    Gains,
-    Method,
+    Magnification,
     TemporalDesign,
-    TemporalFilter,
     as_alphas,
     magnify,
+    make_amplifier,
     warn_if_idle,
 )
 
@@ -42,15 +44,8 @@ def magnify_stream(
     frames: Iterable[NDArray[np.uint8]],
     fps: float,
     alpha: float | Sequence[float],
-    *,
-    band_hz: tuple[float, float] = (0.5, 10.0),
-    temporal: TemporalFilter = "iir",
-    per_frame_r: tuple[float, float] | None = None,
-    cutoff_wavelength: float = 16.0,
-    chroma: float | None = None,
-    exaggeration: float = 2.0,
-    clamp_gains: bool = True,
-    method: Method = "linear",
+    settings: Magnification | None = None,
+    **options: Any,
 ) -> Iterator[NDArray[np.uint8]]:
     """Magnify frame by frame, in memory that does not grow with the length of the clip.
 
@@ -58,42 +53,44 @@ def magnify_stream(
     ----------
     frames
         Any iterable of ``uint8`` frames of one size, RGB ``(H, W, 3)`` or gray ``(H, W)``.
-    fps, alpha, band_hz, per_frame_r, cutoff_wavelength, chroma, exaggeration, clamp_gains, method
-        As in :func:`magnify`.
-    temporal
-        As in :func:`magnify`, but not ``"ideal"``, which needs the whole clip. ``"butterworth"`` is
-        of order 1.
+    fps
+        Frames per second.
+    alpha, settings, **options
+        As in :func:`memaa_lib.magnification.magnify`, but neither ``temporal="ideal"`` nor an ``order``
+        above 1, which need the whole clip.
 
     Yields
     ------
     ndarray
-        ``uint8``, the same bytes that :func:`magnify` gives: a frame, or ``(A, H, W[, 3])`` if
-        ``alpha`` is a sequence.
+        ``uint8``, the same bytes that ``magnify`` gives: a frame, or ``(A, H, W[, 3])`` if ``alpha``
+        is a sequence.
 
     Raises
     ------
     InputError
-        As :func:`magnify`; or if the filter needs the whole clip or the frame size changes.
+        As ``magnify``; or if the filter needs the whole clip or the frame size changes.
 
     Examples
     --------
-    >>> clip = np.random.default_rng(0).integers(0, 256, (4, 32, 32), dtype=np.uint8)
-    >>> streamed = list(magnify_stream(iter(clip), fps=100, alpha=10))
-    >>> bool((np.stack(streamed) == magnify(clip, fps=100, alpha=10)).all())
+    >>> clip = Clip(np.random.default_rng(0).integers(0, 256, (4, 32, 32), dtype=np.uint8), fps=100)
+    >>> streamed = list(magnify_stream(iter(clip.frames), clip.fps, alpha=10))
+    >>> bool((np.stack(streamed) == magnify(clip, alpha=10).frames).all())
     True
     """
-    design = TemporalDesign.design(temporal, fps, band_hz, 1, per_frame_r)
-    if not design.recursive:
-        raise InputError(f"temporal={temporal!r} needs the whole clip; use magnify, or 'iir'")
+    settings = replace(settings or Magnification(), **options)
     alphas = as_alphas(alpha)
-    gains = Gains(method, chroma, cutoff_wavelength, exaggeration, clamp_gains)
     remaining = iter(frames)
     first = next(remaining, None)
     if first is None:
         raise InputError("no frames to magnify; expected at least one")
-    check_frames(first[None], "the first frame")
-    idle = warn_if_idle((2, *first.shape), design, alphas, gains)
-    amplifier = None if idle else gains.amplifier(first.shape, alphas)
+    Clip(first[None], fps, name="the first frame")  # frames and frame rate are checked at its door
+    design = TemporalDesign(settings, fps)
+    if not design.recursive:
+        raise InputError(
+            f"temporal={settings.temporal!r} needs the whole clip; use magnify, or 'iir'"
+        )
+    idle = warn_if_idle((2, *first.shape), design, alphas)
+    amplifier = None if idle else make_amplifier(settings, first.shape, alphas)
     for t, frame in enumerate(itertools.chain([first], remaining)):
         if frame.shape != first.shape or frame.dtype != np.uint8:
             raise InputError(
@@ -130,8 +127,8 @@ def magnify_file(
     fps
         Frames per second. Needed for a folder; for a video it replaces what the file states.
     **options
-        As in :func:`magnify`. The temporal filters ``"ideal"`` and ``"butterworth"`` of order 2 and
-        more need the whole clip in memory.
+        Fields of :class:`memaa_lib.magnification.Magnification`. The temporal filters ``"ideal"`` and
+        ``"butterworth"`` of order 2 and more need the whole clip in memory.
 
     Returns
     -------
@@ -141,7 +138,7 @@ def magnify_file(
     Raises
     ------
     InputError
-        As :func:`magnify`; or if the source cannot be read or the target holds files.
+        As ``magnify``; or if the source cannot be read or the target holds files.
 
     Notes
     -----
@@ -158,7 +155,8 @@ def magnify_file(
     """
     targets = magnified_paths(target, alpha)
     rate, count, frames = _open_frames(Path(source), fps)
-    magnified = _magnified_frames(frames, rate, _distinct(alpha), options)
+    check_fps(rate)
+    magnified = _magnified_frames(frames, rate, _distinct(alpha), Magnification(**options))
     # parameters are checked with the first frame, before anything is written
     first = next(magnified)
     written = 0
@@ -197,20 +195,11 @@ def magnified_paths(target: Path | str, alpha: float | Sequence[float]) -> list[
     >>> [path.name for path in magnified_paths("face.mp4", [5, 10])]
     ['face-alpha5.mp4', 'face-alpha10.mp4']
     """
-    target = Path(target)
-    is_video = target.suffix.lower() in VIDEO_SUFFIXES
-    if not is_video and (target.suffix or target.is_file()):
-        raise InputError(
-            f"{target}: expected a folder's name or a video's ({', '.join(VIDEO_SUFFIXES)})"
-        )
-    if target.is_dir() and any(target.iterdir()):
-        raise InputError(
-            f"{target}: the folder is not empty; name a new one, nothing is overwritten"
-        )
+    target = check_target(target)
     names = [f"alpha{one:g}" for one in _distinct(alpha)]
     if np.ndim(alpha) == 0:
         return [target]
-    if is_video:
+    if target.suffix:
         return [target.with_name(f"{target.stem}-{name}{target.suffix}") for name in names]
     return [target / name for name in names]
 
@@ -237,18 +226,14 @@ def _open_frames(source: Path, fps: float | None) -> tuple[float, int, Iterator[
 
 
 def _magnified_frames(
-    frames: Iterator[NDArray[np.uint8]],
-    fps: float,
-    alphas: list[float],
-    options: dict[str, Any],
+    frames: Iterator[NDArray[np.uint8]], fps: float, alphas: list[float], settings: Magnification
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield ``(A, H, W[, 3])``, one by one where the temporal filter allows it."""
-    order = options.get("order", 1)
-    if options.get("temporal", "iir") == "ideal" or order != 1:
-        yield from magnify(_whole_clip(frames), fps, alphas, **options).swapaxes(0, 1)
+    if TemporalDesign(settings, fps).recursive:
+        yield from magnify_stream(frames, fps, alphas, settings)
     else:
-        streamed = {name: value for name, value in options.items() if name != "order"}
-        yield from magnify_stream(frames, fps, alphas, **streamed)
+        clips = magnify(Clip(_whole_clip(frames), fps), alphas, settings)
+        yield from np.stack([clip.frames for clip in clips], axis=1)
 
 
 def _distinct(alpha: float | Sequence[float]) -> list[float]:

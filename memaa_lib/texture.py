@@ -14,7 +14,8 @@ magnitudes.
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import scipy.fft
@@ -22,10 +23,63 @@ from numpy.typing import NDArray
 
 from memaa_lib._support.errors import InputError, check_count, check_number
 from memaa_lib._support.kernels import binary_patterns, sliding_magnitudes
-from memaa_lib.clips import check_frames, to_gray
+from memaa_lib.clips import Clip, resize, to_gray
 
 Padding = Literal["replicate", "reflect"]
+FACE_SIZE = (170, 140)  # rows and columns, px, to which faces are brought to be scored
 PRECISION = 1e-6  # relative; differences between frames below it are rounding, not texture
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Every open choice of Sec. 3.2.
+
+    Parameters
+    ----------
+    window
+        N, the number of frames of a window; odd, the frame it belongs to stands in the middle.
+    blocks
+        Blocks along each side; 6 makes 36.
+    cutoff
+        D_0 of Eq. 7. Kept are the frequencies at a distance of at least ``cutoff`` bins from zero,
+        bins counted alike along time, rows and columns.
+    padding
+        Beyond the ends of the clip: ``"replicate"`` repeats the end frame, ``"reflect"`` runs back
+        through the clip (as often as needed).
+    size
+        Rows and columns, px, to which gray frames are brought first, as what the mask passes depends
+        on the size of the frames (see :func:`passed_fraction`).
+
+    Raises
+    ------
+    InputError
+        If a number is out of its range.
+
+    Examples
+    --------
+    >>> Scoring(window=15).size
+    (170, 140)
+    """
+
+    window: int = 61
+    blocks: int = 6
+    cutoff: float = 30.0
+    padding: Padding = "replicate"
+    size: tuple[int, int] = FACE_SIZE
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        check_count("window", self.window)
+        check_count("blocks", self.blocks)
+        check_number("cutoff", self.cutoff, at_least=0)
+        for side in self.size:
+            check_count("size", side)
+        if self.window % 2 == 0:
+            raise InputError(
+                f"window is {self.window}, expected an odd number: a frame stands in its middle"
+            )
+        if self.padding not in ("replicate", "reflect"):
+            raise InputError(f"padding is {self.padding!r}, expected 'replicate' or 'reflect'")
 
 
 def lbp_map(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -62,12 +116,7 @@ def lbp_map(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def texture_intensity_literally(
-    frames: NDArray[np.uint8],
-    *,
-    window: int = 61,
-    blocks: int = 6,
-    cutoff: float = 30.0,
-    padding: Padding = "replicate",
+    clip: Clip, settings: Scoring | None = None, **options: Any
 ) -> NDArray[np.float64]:
     """Return A_i of Eq. 9 for every frame as Eqs. 6 to 9 say, step by step.
 
@@ -75,7 +124,7 @@ def texture_intensity_literally(
 
     Parameters
     ----------
-    frames, window, blocks, cutoff, padding
+    clip, settings, **options
         See :func:`texture_intensity`.
 
     Returns
@@ -86,11 +135,13 @@ def texture_intensity_literally(
     Examples
     --------
     >>> noise = np.random.default_rng(0).integers(0, 256, (5, 64, 64), dtype=np.uint8)
-    >>> literal = texture_intensity_literally(noise, window=5, cutoff=3)
-    >>> bool(np.allclose(literal, texture_intensity(noise, window=5, cutoff=3), rtol=1e-6))
+    >>> clip, small = Clip(noise, fps=100), Scoring(window=5, cutoff=3, size=(64, 64))
+    >>> literal = texture_intensity_literally(clip, small)
+    >>> bool(np.allclose(literal, texture_intensity(clip, small), rtol=1e-6))
     True
     """
-    gray = to_gray(frames)
+    settings = replace(settings or Scoring(), **options)
+    gray, window, blocks = sized_gray(clip, settings), settings.window, settings.blocks
     n_frames, height, width = gray.shape
     # the texture map: bit k is set where neighbour k is at least as bright as the pixel
     codes = np.zeros((n_frames, height - 2, width - 2))
@@ -100,13 +151,13 @@ def texture_intensity_literally(
     rows, columns = (height - 3) // blocks, (width - 3) // blocks
     # Eq. 7: H is 1 where a frequency lies at least D_0 bins from zero, along time, rows, columns
     time, row, column = (np.fft.fftfreq(n, 1 / n) for n in (window, rows, columns))
-    H = np.sqrt(time[:, None, None] ** 2 + row[:, None] ** 2 + column**2) >= cutoff
-    clip = codes[_padded_order(n_frames, window, padding)]
+    H = np.sqrt(time[:, None, None] ** 2 + row[:, None] ** 2 + column**2) >= settings.cutoff
+    padded = codes[_padded_order(n_frames, window, settings.padding)]
     intensity = np.zeros(n_frames)
     for i in range(n_frames):
         for top in range(0, blocks * rows, rows):
             for left in range(0, blocks * columns, columns):
-                block = clip[i : i + window, top : top + rows, left : left + columns]
+                block = padded[i : i + window, top : top + rows, left : left + columns]
                 F = np.fft.fftn(block)  # Eq. 6
                 G = F * H  # Eq. 8
                 intensity[i] += np.abs(G).sum()  # Eq. 9
@@ -114,30 +165,18 @@ def texture_intensity_literally(
 
 
 def texture_intensity(
-    frames: NDArray[np.uint8],
-    *,
-    window: int = 61,
-    blocks: int = 6,
-    cutoff: float = 30.0,
-    padding: Padding = "replicate",
+    clip: Clip, settings: Scoring | None = None, **options: Any
 ) -> NDArray[np.float64]:
     """Return A_i of Eq. 9 for every frame.
 
     Parameters
     ----------
-    frames
-        ``uint8``, RGB ``(T, H, W, 3)`` or gray ``(T, H, W)``. What the mask passes depends on the
-        size of the frames (see :func:`passed_fraction`): bring all clips to one size first.
-    window
-        N, the number of frames of a window; odd, the frame it belongs to stands in the middle.
-    blocks
-        Blocks along each side; 6 makes 36.
-    cutoff
-        D_0 of Eq. 7. Kept are the frequencies at a distance of at least ``cutoff`` bins from zero,
-        bins counted alike along time, rows and columns.
-    padding
-        Beyond the ends of the clip: ``"replicate"`` repeats the end frame, ``"reflect"`` runs back
-        through the clip (as often as needed).
+    clip
+        What is to be scored.
+    settings
+        Default: ``Scoring()``.
+    **options
+        Single fields of :class:`Scoring`, e.g. ``padding="reflect"``.
 
     Returns
     -------
@@ -147,7 +186,7 @@ def texture_intensity(
     Raises
     ------
     InputError
-        If the frames are no clip or too small for the blocks, or a number is out of its range.
+        If the size is too small for the blocks, or a number is out of its range.
 
     Notes
     -----
@@ -157,18 +196,17 @@ def texture_intensity(
 
     Examples
     --------
-    >>> noise = np.random.default_rng(0).integers(0, 256, (5, 64, 64), dtype=np.uint8)
-    >>> texture_intensity(noise, window=5, cutoff=3).shape
-    (5,)
+    >>> texture_intensity(Clip(np.zeros((3, 64, 52), np.uint8), fps=100)).shape
+    (3,)
     """
-    check_frames(frames)
-    _check_parameters(window, blocks, cutoff)
-    order = _padded_order(len(frames), window, padding)
-    rows, columns = _block_size(frames.shape[1], frames.shape[2], blocks)
-    chosen, kept, weights = _passed_frequencies(rows, columns, window, cutoff)
+    settings = replace(settings or Scoring(), **options)
+    window, blocks = settings.window, settings.blocks
+    rows, columns = _block_size(*settings.size, blocks)
+    order = _padded_order(clip.n_frames, window, settings.padding)
+    chosen, kept, weights = _passed_frequencies(rows, columns, window, settings.cutoff)
     angles = 2 * np.pi * np.outer(np.arange(window // 2 + 1), np.arange(window)) / window
     total = sliding_magnitudes(
-        _block_spectra(lbp_map(frames), blocks),
+        _block_spectra(lbp_map(sized_gray(clip, settings)), blocks),
         chosen,
         order,
         kept,
@@ -179,7 +217,13 @@ def texture_intensity(
     return np.asarray(total)
 
 
-def keep_frames(intensity: NDArray[np.float64]) -> NDArray[np.bool_]:
+def sized_gray(clip: Clip, settings: Scoring | None = None) -> NDArray[np.uint8]:
+    """Return the frames in gray at the size at which they are scored, ``(T, rows, columns)``."""
+    rows, columns = (settings or Scoring()).size
+    return np.stack([resize(frame, rows, columns) for frame in to_gray(clip.frames)])
+
+
+def above_mean(intensity: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which frames stay: those whose A_i has a probability above 0.5.
 
     The paper makes a probability of A_i with the clip's mean and standard deviation. Under any
@@ -203,9 +247,9 @@ def keep_frames(intensity: NDArray[np.float64]) -> NDArray[np.bool_]:
 
     Examples
     --------
-    >>> keep_frames(np.array([1.0, 4.0, 3.0, 1.0]))
+    >>> above_mean(np.array([1.0, 4.0, 3.0, 1.0]))
     array([False,  True,  True, False])
-    >>> keep_frames(np.array([2.0, 2.0]))
+    >>> above_mean(np.array([2.0, 2.0]))
     array([ True,  True])
     """
     intensity = np.asarray(intensity, np.float64)
@@ -217,8 +261,32 @@ def keep_frames(intensity: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(intensity > mean)
 
 
+def keep_frames(clip: Clip, settings: Scoring | None = None, **options: Any) -> Clip:
+    """Return the clip without its frames of low textural variance (Sec. 3.2).
+
+    Parameters
+    ----------
+    clip, settings, **options
+        See :func:`texture_intensity`.
+
+    Returns
+    -------
+    Clip
+        The frames with A_i above the mean, see :func:`above_mean`. It remembers the first frame of
+        the clip, to which :func:`memaa_lib.registration.register` aligns.
+
+    Examples
+    --------
+    >>> frames = np.zeros((9, 64, 52), np.uint8)
+    >>> frames[4] = np.random.default_rng(0).integers(0, 256, (64, 52))
+    >>> keep_frames(Clip(frames, fps=100), window=3, cutoff=3).n_frames
+    3
+    """
+    return clip[above_mean(texture_intensity(clip, settings, **options))]
+
+
 def passed_fraction(
-    height: int, width: int, *, window: int = 61, blocks: int = 6, cutoff: float = 30.0
+    height: int, width: int, settings: Scoring | None = None, **options: Any
 ) -> float:
     """Return the share of the frequencies of a block that the mask of Eq. 7 passes.
 
@@ -226,8 +294,8 @@ def passed_fraction(
     ----------
     height, width
         Size of a frame, px.
-    window, blocks, cutoff
-        See :func:`texture_intensity`.
+    settings, **options
+        See :class:`Scoring`; its own size does not count.
 
     Returns
     -------
@@ -245,20 +313,9 @@ def passed_fraction(
     >>> round(passed_fraction(170, 140), 3)
     0.075
     """
-    _check_parameters(window, blocks, cutoff)
-    mask = _distance(*_block_size(height, width, blocks), window) >= cutoff
-    return float(mask.mean())
-
-
-def _check_parameters(window: int, blocks: int, cutoff: float) -> None:
-    """Raise a clear error unless the parameters make sense."""
-    check_count("window", window)
-    check_count("blocks", blocks)
-    check_number("cutoff", cutoff, at_least=0)
-    if window % 2 == 0:
-        raise InputError(
-            f"window is {window}, expected an odd number: a frame stands in its middle"
-        )
+    settings = replace(settings or Scoring(), **options)
+    block = _block_size(height, width, settings.blocks)
+    return float((_distance(*block, settings.window) >= settings.cutoff).mean())
 
 
 def _block_size(height: int, width: int, blocks: int) -> tuple[int, int]:
@@ -274,10 +331,8 @@ def _block_size(height: int, width: int, blocks: int) -> tuple[int, int]:
 
 def _padded_order(n_frames: int, window: int, padding: Padding) -> NDArray[np.intp]:
     """Position of the frame at each place of the padded clip, ``(T + window - 1,)``."""
-    modes: dict[str, Literal["edge", "reflect"]] = {"replicate": "edge", "reflect": "reflect"}
-    if padding not in modes:
-        raise InputError(f"padding is {padding!r}, expected 'replicate' or 'reflect'")
-    return np.pad(np.arange(n_frames), window // 2, mode=modes[padding])
+    mode: Literal["edge", "reflect"] = "edge" if padding == "replicate" else "reflect"
+    return np.pad(np.arange(n_frames), window // 2, mode=mode)
 
 
 def _block_spectra(codes: NDArray[np.uint8], blocks: int) -> NDArray[np.complex64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,11 @@ from memaa_lib.avatar import (
     clip_to_avatar,
     emotion_avatar,
     make_avatars,
-    original_emotion_avatar,
-    score_frames,
 )
 from memaa_lib.clips import Clip, read_image, to_gray, write_image
-from memaa_lib.magnification import magnify
-from memaa_lib.registration import crop_window, find_landmarks, register
-from memaa_lib.texture import keep_frames, texture_intensity
+from memaa_lib.magnification import Magnification, magnify
+from memaa_lib.registration import crop_clip, find_landmarks, register
+from memaa_lib.texture import Scoring, above_mean, keep_frames, texture_intensity
 from tests.fake_releases import copied_elsewhere
 
 PHOTO = cv2.resize(astronaut()[48:190, 165:282], (168, 204))  # framed as a cropped release is
@@ -90,21 +89,22 @@ def test_the_avatar_is_the_mean_of_the_kept_frames() -> None:
     frames = np.random.default_rng(0).integers(0, 256, (7, 32, 32, 3), dtype=np.uint8)
     keep = np.array([True, False, True, True, False, False, True])
     expected = np.rint(frames[keep].astype(float).mean(axis=0))
-    assert (emotion_avatar(frames, keep, size=32) == expected).all()
-    assert (emotion_avatar(frames, size=32) == np.rint(frames.mean(axis=0))).all()
+    clip = Clip(frames, 100)
+    assert (emotion_avatar(clip[keep], size=32) == expected).all()
+    assert (emotion_avatar(clip, size=32) == np.rint(frames.mean(axis=0))).all()
 
 
 def test_the_mean_is_rounded_once() -> None:
     frames = np.zeros((1000, 4, 4), np.uint8)
     frames[:499] = 1
-    assert (emotion_avatar(frames, size=4) == 0).all()
+    assert (emotion_avatar(Clip(frames, 100), size=4) == 0).all()
     frames[:501] = 1
-    assert (emotion_avatar(frames, size=4) == 1).all()
+    assert (emotion_avatar(Clip(frames, 100), size=4) == 1).all()
 
 
 @pytest.mark.parametrize("shape", [(20, 20), (300, 220), (224, 224)])
 def test_the_avatar_is_a_square_colour_image(shape: tuple[int, int]) -> None:
-    image = emotion_avatar(np.full((2, *shape), 77, np.uint8))
+    image = emotion_avatar(Clip(np.full((2, *shape), 77, np.uint8), 100))
     assert image.shape == (224, 224, 3) and image.dtype == np.uint8
     assert (image == 77).all()
 
@@ -112,22 +112,22 @@ def test_the_avatar_is_a_square_colour_image(shape: tuple[int, int]) -> None:
 def test_noise_falls_with_the_root_of_the_number_of_frames() -> None:
     noise = np.random.default_rng(0).normal(128, 12, (64, 60, 60))
     frames = np.clip(np.rint(noise), 0, 255).astype(np.uint8)
-    one = emotion_avatar(frames[:1], size=60).std()
-    many = emotion_avatar(frames, size=60).std()
+    one = emotion_avatar(Clip(frames[:1], 100), size=60).std()
+    many = emotion_avatar(Clip(frames, 100), size=60).std()
     assert one / many == pytest.approx(8, rel=0.1)  # the variance by N = 64, as Sec. 3.4 says
 
 
 @pytest.mark.parametrize(
     "keep", [np.zeros(3, bool), np.ones(4, bool), np.ones(3), np.array([0, 2])]
 )
-def test_refuses_a_keep_that_does_not_fit(keep: Any) -> None:
-    with pytest.raises(InputError, match="keep: expected 3 booleans"):
-        emotion_avatar(np.zeros((3, 8, 8), np.uint8), keep)
+def test_refuses_a_choice_of_frames_that_does_not_fit(keep: Any) -> None:
+    with pytest.raises(InputError, match="the clip: expected 3 booleans"):
+        Clip(np.zeros((3, 8, 8), np.uint8), 100)[keep]
 
 
 def test_refuses_a_wrong_size() -> None:
     with pytest.raises(InputError, match="size is 0"):
-        emotion_avatar(np.zeros((3, 8, 8), np.uint8), size=0)
+        emotion_avatar(Clip(np.zeros((3, 8, 8), np.uint8), 100), size=0)
 
 
 # ------------------------------------------------------------ the chain
@@ -135,23 +135,24 @@ def test_refuses_a_wrong_size() -> None:
 
 def test_the_chain_is_its_four_stages() -> None:
     clip = face_clip()
-    magnified = magnify(clip.frames, clip.fps, 10)
-    gray = np.stack([cv2.resize(f, (140, 170), interpolation=3) for f in to_gray(magnified)])
-    keep = keep_frames(texture_intensity(gray))
-    aligned = register(magnified, find_landmarks(magnified))
-    expected = emotion_avatar(aligned, keep)
+    magnified = magnify(clip, 10)
+    gray = np.stack([cv2.resize(f, (140, 170), interpolation=3) for f in to_gray(magnified.frames)])
+    keep = above_mean(texture_intensity(Clip(gray, 100)))
+    aligned = register(replace(magnified, landmarks=find_landmarks(magnified)))
+    expected = emotion_avatar(aligned[keep])
     assert (clip_to_avatar(clip, 10) == expected).all()
+    assert (emotion_avatar(register(keep_frames(magnify(crop_clip(clip), 10)))) == expected).all()
 
 
 def test_the_reference_is_the_first_frame_even_if_it_is_not_kept() -> None:
     clip = face_clip()
-    landmarks = find_landmarks(clip.frames).astype(float)
+    landmarks = find_landmarks(clip).astype(float)
     landmarks[1:] += (3, 0)  # all frames but the first are said to lie 3 px to the right
-    keep = keep_frames(score_frames(clip.frames))
+    clip = replace(clip, landmarks=landmarks)
+    keep = above_mean(texture_intensity(clip))
     assert not keep[0] or keep[1:].any()
-    settings = AvatarSettings(landmarks="given")
-    expected = emotion_avatar(register(clip.frames, landmarks), keep)
-    assert (clip_to_avatar(clip, 0, settings, landmarks) == expected).all()
+    expected = emotion_avatar(register(clip)[keep])
+    assert (clip_to_avatar(clip, 0, AvatarSettings(landmarks="given")) == expected).all()
 
 
 def test_several_alphas_are_each_alone() -> None:
@@ -165,12 +166,10 @@ def test_several_alphas_are_each_alone() -> None:
 
 def test_an_uncropped_clip_gives_the_avatar_of_its_crop() -> None:
     wide = uncropped(face_clip())
-    landmarks = find_landmarks(wide.frames)
-    left, top, right, bottom = crop_window(wide.frames, landmarks[0])
-    cropped = Clip(wide.frames[:, top:bottom, left:right], wide.fps)
+    wide = replace(wide, landmarks=find_landmarks(wide))
     settings = AvatarSettings(size=48, landmarks="given")
-    inside = clip_to_avatar(cropped, 5, settings, landmarks - np.array([left, top]))
-    assert (clip_to_avatar(wide, 5, settings, landmarks) == inside).all()
+    inside = clip_to_avatar(crop_clip(wide), 5, settings)
+    assert (clip_to_avatar(wide, 5, settings) == inside).all()
     assert (clip_to_avatar(wide, 5, SMALL).astype(int) - inside).mean() < 5
     whole = clip_to_avatar(wide, 5, AvatarSettings(size=48, crop="never")).astype(int)
     assert np.abs(whole - inside).mean() > 10
@@ -178,8 +177,8 @@ def test_an_uncropped_clip_gives_the_avatar_of_its_crop() -> None:
 
 def test_given_landmarks_move_with_the_crop() -> None:
     wide = uncropped(face_clip())
-    landmarks = find_landmarks(wide.frames)
-    given = clip_to_avatar(wide, 0, AvatarSettings(size=48, landmarks="given"), landmarks)
+    marked = replace(wide, landmarks=find_landmarks(wide))
+    given = clip_to_avatar(marked, 0, AvatarSettings(size=48, landmarks="given"))
     original = clip_to_avatar(wide, 0, AvatarSettings(size=48, landmarks="original"))
     assert (given == original).all()
 
@@ -198,9 +197,9 @@ def test_gray_clips_have_gray_avatars() -> None:
         {"sequence": "align_first", "landmarks": "original"},
         {"remove_frames": False},
         {"points": "stable", "smooth": 1.0},
-        {"temporal": "onset"},
-        {"temporal": "ideal", "band_hz": (10, 40)},
-        {"scoring_size": (224, 224), "padding": "reflect"},
+        {"magnification": Magnification(temporal="onset")},
+        {"magnification": Magnification(temporal="ideal", band_hz=(10, 40))},
+        {"scoring": Scoring(size=(224, 224), padding="reflect")},
     ],
 )
 def test_every_setting_changes_the_avatar(options: dict[str, Any]) -> None:
@@ -213,16 +212,16 @@ def test_every_setting_changes_the_avatar(options: dict[str, Any]) -> None:
 def test_without_removal_an_ideal_filter_cancels() -> None:
     clip = face_clip(20)
     frames = (96 + clip.frames // 4).astype(np.uint8)  # no clipping
-    landmarks = np.repeat(find_landmarks(clip.frames[:1]), 20, axis=0)
+    landmarks = np.repeat(find_landmarks(clip)[:1], 20, axis=0)
+    clip = Clip(frames, 100, landmarks=landmarks)
     results = {}
     for temporal in ("ideal", "iir"):
         settings = AvatarSettings(
-            temporal=temporal,  # type: ignore[arg-type]
-            band_hz=(4, 20),
+            Magnification(temporal=temporal, band_hz=(4, 20)),  # type: ignore[arg-type]
             remove_frames=False,
             landmarks="given",
         )
-        none, strong = clip_to_avatar(Clip(frames, 100), (0, 15), settings, landmarks).astype(int)
+        none, strong = clip_to_avatar(clip, (0, 15), settings).astype(int)
         results[temporal] = np.abs(strong - none).max()
     assert results["ideal"] <= 1
     assert results["iir"] >= 3
@@ -232,7 +231,6 @@ def test_without_removal_an_ideal_filter_cancels() -> None:
     ("options", "words"),
     [
         ({"size": 0}, "size is 0"),
-        ({"scoring_size": (170, 0)}, "scoring_size is 0"),
         ({"sequence": "both"}, "expected one of magnify_first"),
         ({"landmarks": "dlib"}, "expected one of magnified"),
         ({"crop": "yes"}, "expected one of auto"),
@@ -246,59 +244,17 @@ def test_settings_refuse_unknown_values(options: dict[str, Any], words: str) -> 
 def test_missing_landmarks_are_an_error() -> None:
     clip = face_clip(3)
     settings = AvatarSettings(landmarks="given")
-    with pytest.raises(InputError, match=r"smic s1 a: .* no landmarks were"):
+    with pytest.raises(InputError, match=r"smic s1 a: .* the clip carries none"):
         clip_to_avatar(clip, 10, settings)
-    with pytest.raises(InputError, match="3 frames but landmarks of 2"):
-        clip_to_avatar(clip, 10, settings, np.zeros((2, 68, 2)))
 
 
 def test_scoring_does_not_depend_on_the_size_of_the_frame() -> None:
     clip = face_clip()
-    large = np.stack([cv2.resize(f, None, fx=2, fy=2, interpolation=0) for f in clip.frames])
-    assert score_frames(large).shape == (8,)
-    ratio = score_frames(large) / score_frames(clip.frames)
+    twice = np.stack([cv2.resize(f, None, fx=2, fy=2, interpolation=0) for f in clip.frames])
+    large = texture_intensity(Clip(twice, 100))
+    assert large.shape == (8,)
+    ratio = large / texture_intensity(clip)
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=0.05)
-
-
-# ------------------------------------------------------------ the original avatar
-
-
-def test_the_original_avatar_undoes_movement_that_is_not_affine() -> None:
-    frames = []
-    rows, columns = np.indices(PHOTO.shape[:2], np.float32)
-    for t in range(5):
-        wave = np.float32(3 * np.sin(t)) * np.sin(rows / 25)
-        frames.append(cv2.remap(PHOTO, columns + wave, rows, cv2.INTER_CUBIC, borderMode=4))
-    clip = np.stack(frames)
-    avatars, reference = original_emotion_avatar([clip], size=168)
-    plain = emotion_avatar(clip, size=168)
-
-    def sharpness(image: NDArray[np.uint8]) -> float:
-        return float(cv2.Laplacian(image, cv2.CV_64F)[20:-20, 20:-20].std())
-
-    assert sharpness(avatars[0]) > 1.1 * sharpness(plain)
-    assert np.abs(avatars[0].astype(int) - reference).max() <= 1
-
-
-def test_original_avatars_come_closer_to_one_face() -> None:
-    clips = [face_clip(3, seed).frames for seed in range(2)]
-    clips[1] = np.roll(clips[1], 4, axis=2)
-    avatars, reference = original_emotion_avatar(clips, size=96)
-    plain = [emotion_avatar(clip, size=96).astype(int) for clip in clips]
-    apart = np.abs(plain[0] - plain[1])[10:-10, 10:-10].mean()
-    together = np.abs(avatars[0].astype(int) - avatars[1])[10:-10, 10:-10].mean()
-    assert together < 0.5 * apart
-    expected = np.rint(avatars.astype(float).mean(axis=0))
-    assert np.abs(reference - expected).max() <= 1
-
-
-def test_the_original_avatar_refuses_wrong_input() -> None:
-    with pytest.raises(InputError, match="no clips"):
-        original_emotion_avatar([])
-    with pytest.raises(InputError, match="clip 1: expected uint8"):
-        original_emotion_avatar([face_clip(2).frames, np.zeros((2, 8, 8))])  # type: ignore[list-item]
-    with pytest.raises(InputError, match="levels is 0"):
-        original_emotion_avatar([face_clip(2).frames], levels=0)
 
 
 # ------------------------------------------------------------ many clips

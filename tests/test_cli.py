@@ -16,7 +16,7 @@ from rich.console import Console
 from memaa_lib import __version__, metrics, protocol
 from memaa_lib import cli as library_cli
 from memaa_lib._support import machine
-from memaa_lib.clips import read_clip, read_image, sample_video, write_clip
+from memaa_lib.clips import Clip, read_clip, read_image, sample_video, write_clip
 from memaa_lib.datasets.manifests import load_manifest
 from memaa_lib.datasets.twins.release import read_truth
 from memaa_lib.experiments import ablations, comparison, reference_runs
@@ -54,7 +54,7 @@ def test_magnify_writes_a_video_and_says_so(memaa, tmp_path):
 
 
 def test_magnify_takes_a_folder_with_a_frame_rate(memaa, tmp_path, colour_clip):
-    write_clip(tmp_path / "in", colour_clip.frames, 100)
+    write_clip(tmp_path / "in", Clip(colour_clip.frames, 100))
     code, _, err = memaa("magnify", str(tmp_path / "in"), str(tmp_path / "out"), "--fps", "100")
     assert code == 0, err
     magnified = read_clip(tmp_path / "out", 100).frames
@@ -108,7 +108,7 @@ def test_wrong_input_gets_one_clear_line(memaa, tmp_path, arguments, code, messa
     full.mkdir()
     (full / "mine.txt").write_text("x")
     black = tmp_path / "black"
-    write_clip(black, np.zeros((3, 480, 640), np.uint8), 100)
+    write_clip(black, Clip(np.zeros((3, 480, 640), np.uint8), 100))
     places = {"folder": folder, "full": full, "black": black, "video": sample_video()}
     before = sorted(tmp_path.rglob("*"))
     got, _, err = memaa(*(argument.format(**places) for argument in arguments))
@@ -202,8 +202,8 @@ def results(folder: Path, **changes: object) -> Results:
     table = metrics.check_predictions(pd.DataFrame(rows, columns=list(metrics.COLUMNS)))
     names = [f"smic/s{i:02d}" for i in range(4)]
     folds = pd.DataFrame({"fold": names, "weights_digest": list("abcd")})
-    profile = protocol.MethodProfile("bi_woof, laptop")
-    fields = {"predictions": table, "folds": folds, "profile": profile, "seed": 0}
+    fields = {"predictions": table, "folds": folds, "seed": 0}
+    fields |= {"method": "bi_woof", "profile": "laptop"}
     fields |= {"start": "scratch", "leak": None, "complete": True, "folder": folder}
     return Results(**fields | changes)
 
@@ -216,17 +216,15 @@ def test_train_hands_on_what_was_given_and_prints_the_scores(memaa, tmp_path, mo
         calls.append((names, options))
         return found
 
-    name = "train" if method == "memaa" else "train_method"
-    monkeypatch.setattr(protocol, name, train)
+    monkeypatch.setattr(protocol, "train", train)
     log = tmp_path / "log.txt"
     given = ["--protocol", "kfold", "--k", "3"]
     given += ["--seed", "7", "--jobs", "1", "--time-limit", "60", "--out", str(tmp_path)]
     code, out, err = memaa("train", "smic", *given, "--method", method, "--log", str(log))
     assert code == 0, err
     ((names, options),) = calls
-    assert names == (("smic",) if method == "memaa" else ("smic", "bi_woof"))
-    wanted = {"protocol": "kfold", "profile": "laptop", "out": tmp_path, "n_jobs": 1, "k": 3}
-    wanted |= {"seed": 7, "time_limit": 60.0}
+    assert names == ("smic", method, "kfold", "laptop")
+    wanted = {"out": tmp_path, "n_jobs": 1, "k": 3, "seed": 7, "time_limit": 60.0}
     assert {name: options[name] for name in wanted} == wanted
     scores = found.scores()
     assert f"{scores.loc['all', 'uf1']:.4f}" in out
@@ -252,21 +250,23 @@ def test_an_unfinished_training_and_a_leak_are_said(memaa, tmp_path, monkeypatch
 def test_compared_systems_take_no_option_of_the_network(memaa, option):
     code, _, err = memaa("train", "smic", "--method", "bi_woof", *option)
     assert code == 1
-    assert "leave out --weights, --device, --cluster and --leak" in err
+    assert "leave out --weights, --device and --leak" in err
 
 
 @pytest.mark.parametrize(
-    ("what", "writer", "module"),
+    ("what", "experiment"),
     [
-        ("runs", "write_runs", reference_runs),
-        ("starts", "write_starts", reference_runs),
-        ("arms", "write_arms", ablations),
-        ("systems", "write_systems", comparison),
+        ("runs", reference_runs.leak),
+        ("starts", reference_runs.starts),
+        ("arms", ablations.every_arm),
+        ("systems", comparison.systems),
     ],
 )
-def test_reference_runs_are_written_where_pages_look(memaa, monkeypatch, what, writer, module):
+def test_reference_runs_are_written_where_pages_look(memaa, monkeypatch, what, experiment):
     calls = []
-    monkeypatch.setattr(module, writer, lambda *names, **options: calls.append((names, options)))
+    monkeypatch.setattr(
+        reference_runs, "keep", lambda *names, **options: calls.append((names, options))
+    )
     folder = reference_runs.results_folder() / what
     assert memaa("reference", what, "smic", "--seed", "2")[:2] == (
         0,
@@ -274,10 +274,11 @@ def test_reference_runs_are_written_where_pages_look(memaa, monkeypatch, what, w
     )
     memaa("reference", what, "smic", "--protocol", "cross", "--jobs", "1")
     memaa("reference", what, "samm", "--out", "mine.json", "--profile", "paper")
+    cross = folder / "cross-smic.json"
     assert calls == [
-        ((folder / "smic.json", "smic", "loso", "laptop"), {"seed": 2, "n_jobs": 2}),
-        ((folder / "cross-smic.json", "smic", "cross", "laptop"), {"seed": 0, "n_jobs": 1}),
-        ((Path("mine.json"), "samm", "loso", "paper"), {"seed": 0, "n_jobs": 2}),
+        ((folder / "smic.json", experiment, "smic", "loso", "laptop"), {"seed": 2, "n_jobs": 2}),
+        ((cross, experiment, "smic", "cross", "laptop"), {"seed": 0, "n_jobs": 1}),
+        ((Path("mine.json"), experiment, "samm", "loso", "paper"), {"seed": 0, "n_jobs": 2}),
     ]
 
 

@@ -84,7 +84,7 @@ def test_video_round_trip_is_deterministic_and_close(tmp_path):
 
 
 def test_folder_round_trip_is_exact(tmp_path, colour_clip):
-    write_clip(tmp_path / "out", colour_clip.frames, 100)
+    write_clip(tmp_path / "out", Clip(colour_clip.frames, 100))
     assert np.array_equal(read_clip(tmp_path / "out", fps=100).frames, colour_clip.frames)
 
 
@@ -163,8 +163,18 @@ def test_a_clip_refuses_positions_outside(colour_clip):
         Clip(colour_clip.frames, 100, apex=20)
 
 
+def test_a_clip_refuses_landmarks_of_other_frames(colour_clip):
+    with pytest.raises(
+        InputError, match=r"casme2 sub01 a: 20 frames but landmarks of shape \(3, 68, 2\)"
+    ):
+        Clip(
+            colour_clip.frames, 100, dataset="casme2", subject="sub01", name="a",
+            landmarks=np.zeros((3, 68, 2)),
+        )  # fmt: skip
+
+
 def test_a_full_folder_is_not_overwritten(tmp_path, colour_clip):
     (tmp_path / "keep.txt").write_text("x")
     with pytest.raises(InputError, match="not empty"):
-        write_clip(tmp_path, colour_clip.frames, 100)
+        write_clip(tmp_path, Clip(colour_clip.frames, 100))
     assert [path.name for path in tmp_path.iterdir()] == ["keep.txt"]

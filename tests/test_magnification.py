@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,15 @@ from skimage.data import astronaut
 from skimage.metrics import peak_signal_noise_ratio
 
 from memaa_lib._support.errors import InputError, check_count, check_number
-from memaa_lib.clips import read_clip, read_frames, write_image, write_video
+from memaa_lib.clips import Clip, read_clip, read_frames, write_image, write_video
 from memaa_lib.magnification import (
     METHODS,
     TEMPORAL_FILTERS,
-    Gains,
+    Magnification,
     band_gains,
     magnify,
     magnify_literally,
+    make_amplifier,
     psnr,
     pyramid_levels,
     surviving_magnification,
@@ -57,6 +59,19 @@ def moving_face(
     return np.stack(frames).astype(np.uint8)
 
 
+def magnified(frames: Any, fps: float, alpha: Any, **options: Any) -> NDArray[np.uint8]:
+    """What ``magnify`` makes of frames, ``(A, T, ...)`` for several alphas."""
+    result = magnify(Clip(frames, fps), alpha, **options)
+    if isinstance(result, Clip):
+        return result.frames
+    return np.stack([clip.frames for clip in result])
+
+
+def literally(frames: Any, fps: float, alpha: float, **options: Any) -> NDArray[np.uint8]:
+    """What ``magnify_literally`` makes of frames."""
+    return magnify_literally(Clip(frames, fps), alpha, **options).frames
+
+
 def assert_nearly_equal(a: NDArray[np.uint8], b: NDArray[np.uint8], share: float = 3e-4) -> None:
     """At most one gray level apart, in at most ``share`` of the bytes: float32 against float64."""
     assert a.shape == b.shape
@@ -70,8 +85,8 @@ def assert_nearly_equal(a: NDArray[np.uint8], b: NDArray[np.uint8], share: float
 def test_equals_the_literal_method_in_colour(size: tuple[int, int], chroma: float) -> None:
     frames = moving_face(*size)
     options: dict[str, Any] = {"per_frame_r": (0.4, 0.05), "chroma": chroma}
-    ours = magnify(frames, 100, 10, **options)
-    assert_nearly_equal(ours, magnify_literally(frames, 100, 10, **options))
+    ours = magnified(frames, 100, 10, **options)
+    assert_nearly_equal(ours, literally(frames, 100, 10, **options))
     assert np.abs(ours.astype(int) - frames).mean() > 0.3
 
 
@@ -80,8 +95,8 @@ def test_equals_the_literal_method_in_colour(size: tuple[int, int], chroma: floa
 def test_equals_the_literal_method_whatever_the_rows_leave_over(width: int, colour: bool) -> None:
     """Rows are worked on in vectors of some values, and what they leave over one by one."""
     frames = moving_face(width + 3, width, colour=colour)
-    ours = magnify(frames, 100, 10, per_frame_r=(0.4, 0.05))
-    literal = magnify_literally(frames, 100, 10, per_frame_r=(0.4, 0.05))
+    ours = magnified(frames, 100, 10, per_frame_r=(0.4, 0.05))
+    literal = literally(frames, 100, 10, per_frame_r=(0.4, 0.05))
     # some thousand bytes at least: of so few, one may lie beside
     assert_nearly_equal(ours, literal, max(3e-4, 1 / ours.size))
 
@@ -89,7 +104,7 @@ def test_equals_the_literal_method_whatever_the_rows_leave_over(width: int, colo
 @pytest.mark.parametrize("colour", [True, False])
 def test_what_is_far_too_bright_or_dark_is_white_or_black(colour: bool) -> None:
     frames = moving_face(colour=colour)
-    much, *more = magnify(frames, 100, [1e5, 1e8, 1e15, 1e30], temporal="onset")
+    much, *more = magnified(frames, 100, [1e5, 1e8, 1e15, 1e30], temporal="onset")
     saturated = ((much == 0) | (much == 255)) & (much != frames)
     assert saturated[1:].mean() > 0.9
     for one in more:  # beyond what fits into 32-bit integers
@@ -99,7 +114,7 @@ def test_what_is_far_too_bright_or_dark_is_white_or_black(colour: bool) -> None:
 @pytest.mark.parametrize("alpha", [0.5, 5.0, 40.0])
 def test_equals_the_literal_method_in_gray(alpha: float) -> None:
     frames = moving_face(57, 49, colour=False)
-    assert_nearly_equal(magnify(frames, 100, alpha), magnify_literally(frames, 100, alpha))
+    assert_nearly_equal(magnified(frames, 100, alpha), literally(frames, 100, alpha))
 
 
 @pytest.mark.parametrize("clamp_gains", [True, False])
@@ -107,10 +122,10 @@ def test_equals_the_literal_method_with_other_gains(clamp_gains: bool) -> None:
     frames = moving_face(64, 56)
     gains: dict[str, Any] = {"cutoff_wavelength": 80, "exaggeration": 1.5}
     gains["clamp_gains"] = clamp_gains
-    literal = magnify_literally(frames, 100, 10, **gains)
-    assert_nearly_equal(magnify(frames, 100, 10, **gains), literal)
+    literal = literally(frames, 100, 10, **gains)
+    assert_nearly_equal(magnified(frames, 100, 10, **gains), literal)
     assert (band_gains(64, 56, 10, **gains) < 0).any() != clamp_gains
-    assert (literal != magnify_literally(frames, 100, 10)).mean() > 0.1
+    assert (literal != literally(frames, 100, 10)).mean() > 0.1
 
 
 @pytest.mark.parametrize("colour", [True, False])
@@ -126,12 +141,12 @@ def test_equals_the_literal_method_with_other_gains(clamp_gains: bool) -> None:
 )
 def test_equals_the_literal_method_with_every_filter(options: dict[str, Any], colour: bool) -> None:
     frames = moving_face(45, 38, colour=colour)
-    ours = magnify(frames, 100, 10, **options)
-    assert_nearly_equal(ours, magnify_literally(frames, 100, 10, **options))
+    ours = magnified(frames, 100, 10, **options)
+    assert_nearly_equal(ours, literally(frames, 100, 10, **options))
 
 
 def test_chroma_attenuates_i_and_q_of_yiq() -> None:
-    amplifier = Gains("linear", 0.3, 16.0, 2.0, True).amplifier((64, 56, 3), [10.0])
+    amplifier = make_amplifier(Magnification(chroma=0.3), (64, 56, 3), [10.0])
     expected = np.linalg.inv(RGB_TO_YIQ) @ np.diag([1, 0.3, 0.3]) @ RGB_TO_YIQ
     np.testing.assert_allclose(amplifier.mixing, expected, atol=1e-6)
 
@@ -139,10 +154,10 @@ def test_chroma_attenuates_i_and_q_of_yiq() -> None:
 def test_long_clips_are_filtered_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     frames = moving_face(40, 32, n_frames=24)
     for options in ({"temporal": "ideal"}, {"temporal": "butterworth", "order": 2}):
-        short = magnify(frames, 100, 10, **options)  # type: ignore[arg-type]
+        short = magnified(frames, 100, 10, **options)  # type: ignore[arg-type]
         monkeypatch.setattr("memaa_lib.magnification.LONGEST_MATRIX", 5)
         monkeypatch.setattr("memaa_lib.magnification.PIXELS_AT_ONCE", 77)
-        assert_nearly_equal(magnify(frames, 100, 10, **options), short)  # type: ignore[arg-type]
+        assert_nearly_equal(magnified(frames, 100, 10, **options), short)  # type: ignore[arg-type]
         monkeypatch.undo()
 
 
@@ -272,11 +287,11 @@ def test_nothing_of_an_ideal_filter_survives_the_mean(
 def test_the_mean_of_an_ideally_magnified_clip_is_the_mean_of_the_clip() -> None:
     frames = moving_face(48, 40, n_frames=40)
     frames = (96 + frames // 4).astype(np.uint8)  # far from black and white: nothing is clipped
-    means = magnify(frames, 100, [0, 5, 15], temporal="ideal", band_hz=(2, 20)).mean(axis=1)
+    means = magnified(frames, 100, [0, 5, 15], temporal="ideal", band_hz=(2, 20)).mean(axis=1)
     for mean in means[1:]:  # what is left is the rounding of 40 frames
         assert np.abs(mean - means[0]).max() < 0.4
         assert np.abs(mean - means[0]).mean() < 0.05
-    recursive = magnify(frames, 100, [0, 15]).mean(axis=1)
+    recursive = magnified(frames, 100, [0, 15]).mean(axis=1)
     assert np.abs(recursive[1] - recursive[0]).max() > 1
 
 
@@ -345,7 +360,7 @@ def test_a_drifting_grating_is_magnified_as_predicted(wavelength: float, alpha: 
     dither = rng.uniform(-0.5, 0.5, (n_frames, height, width))
     frames = np.rint(clean + dither).astype(np.uint8)
     r = (1 - math.exp(-2 * math.pi * 10 / fps), 1 - math.exp(-2 * math.pi * 0.5 / fps))
-    measured = grating_amplitude(magnify(frames, fps, alpha), wavelength, hz, fps)
+    measured = grating_amplitude(magnified(frames, fps, alpha), wavelength, hz, fps)
     before = grating_amplitude(frames, wavelength, hz, fps)
     assert before == pytest.approx(0.06, rel=0.01)
     gains = band_gains(height, width, alpha)
@@ -360,9 +375,9 @@ def test_a_drifting_grating_is_magnified_as_predicted(wavelength: float, alpha: 
 @pytest.mark.parametrize("method", METHODS)
 def test_alpha_zero_is_the_identity(method: Any) -> None:
     frames = moving_face()
-    assert (magnify(frames, 100, [0, 10], method=method)[0] == frames).all()
-    assert (magnify(frames, 100, 0, method=method) == frames).all()
-    assert (magnify(frames, 100, 0, clamp_gains=False) == frames).all()
+    assert (magnified(frames, 100, [0, 10], method=method)[0] == frames).all()
+    assert (magnified(frames, 100, 0, method=method) == frames).all()
+    assert (magnified(frames, 100, 0, clamp_gains=False) == frames).all()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -372,9 +387,9 @@ def test_several_alphas_are_each_alone(colour: bool, temporal: Any, method: Any)
     frames = moving_face(colour=colour)
     alphas = [0.0, 5.0, 15.0]
     options: dict[str, Any] = {"temporal": temporal, "band_hz": (0.5, 20), "method": method}
-    together = magnify(frames, 100, alphas, **options)
+    together = magnified(frames, 100, alphas, **options)
     for alpha, one in zip(alphas, together, strict=True):
-        assert (magnify(frames, 100, alpha, **options) == one).all()
+        assert (magnified(frames, 100, alpha, **options) == one).all()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -382,10 +397,10 @@ def test_several_alphas_are_each_alone(colour: bool, temporal: Any, method: Any)
 def test_gray_is_colour_with_equal_channels(chroma: float, method: Any) -> None:
     gray = moving_face(colour=False)
     colour = np.repeat(gray[..., None], 3, axis=-1)
-    expected = np.repeat(magnify(gray, 100, 10, method=method)[..., None], 3, axis=-1)
+    expected = np.repeat(magnified(gray, 100, 10, method=method)[..., None], 3, axis=-1)
     # a phase amplifies the rounding of float32 where there is next to nothing to have one
     share = 3e-4 if method == "linear" else 3e-3
-    assert_nearly_equal(magnify(colour, 100, 10, chroma=chroma, method=method), expected, share)
+    assert_nearly_equal(magnified(colour, 100, 10, chroma=chroma, method=method), expected, share)
 
 
 @given(
@@ -401,28 +416,48 @@ def test_brightness_and_axes_do_not_matter(
 ) -> None:
     rng = np.random.default_rng(seed)
     frames = rng.integers(118, 138, (n_frames, height, width), dtype=np.uint8)
-    magnified = magnify(frames, 100, 4)
-    shifted = magnify((frames.astype(int) + shift).astype(np.uint8), 100, 4)
-    assert np.abs(shifted.astype(int) - shift - magnified).max() <= 1
-    turned = magnify(np.ascontiguousarray(frames.swapaxes(1, 2)), 100, 4)
-    assert np.abs(turned.swapaxes(1, 2).astype(int) - magnified).max() <= 1
+    plain = magnified(frames, 100, 4)
+    shifted = magnified((frames.astype(int) + shift).astype(np.uint8), 100, 4)
+    assert np.abs(shifted.astype(int) - shift - plain).max() <= 1
+    turned = magnified(np.ascontiguousarray(frames.swapaxes(1, 2)), 100, 4)
+    assert np.abs(turned.swapaxes(1, 2).astype(int) - plain).max() <= 1
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("temporal", TEMPORAL_FILTERS)
 def test_what_stands_still_stays(temporal: Any, method: Any) -> None:
     frames = np.repeat(moving_face(n_frames=1), 20, axis=0)
-    assert (magnify(frames, 100, 50, temporal=temporal, method=method) == frames).all()
+    assert (magnified(frames, 100, 50, temporal=temporal, method=method) == frames).all()
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_input_is_not_changed_and_may_be_strided(method: Any) -> None:
     frames = moving_face()
     before = frames.copy()
-    flipped = magnify(frames[:, ::-1, ::-1], 100, 10, method=method)
+    flipped = magnified(frames[:, ::-1, ::-1], 100, 10, method=method)
     assert (frames == before).all()
-    again = magnify(np.ascontiguousarray(frames[:, ::-1, ::-1]), 100, 10, method=method)
+    again = magnified(np.ascontiguousarray(frames[:, ::-1, ::-1]), 100, 10, method=method)
     assert (flipped == again).all()
+
+
+def test_a_magnified_clip_is_the_clip_with_other_frames() -> None:
+    marks = np.random.default_rng(0).uniform(0, 50, (12, 68, 2))
+    clip = Clip(
+        moving_face(), 100, apex=3, name="a", label="positive", landmarks=marks, box=(1, 2, 30, 40)
+    )
+    some = magnify(clip, (5, 10))
+    assert [type(one) for one in some] == [Clip, Clip]
+    for one in some:
+        assert replace(one, frames=clip.frames).__dict__ == clip.__dict__
+
+
+def test_settings_and_options_say_the_same() -> None:
+    clip = Clip(moving_face(), 100)
+    slow = Magnification(band_hz=(0.5, 3))
+    assert (magnify(clip, 10, slow).frames == magnify(clip, 10, band_hz=(0.5, 3)).frames).all()
+    both = magnify(clip, 10, slow, chroma=1.0).frames
+    assert (both == magnify(clip, 10, band_hz=(0.5, 3), chroma=1.0).frames).all()
+    assert (both != magnify(clip, 10, slow).frames).any()
 
 
 # ------------------------------------------------------------ streams
@@ -437,7 +472,7 @@ def test_a_stream_gives_the_bytes_of_the_whole_clip(
     frames = moving_face(45, 38, colour=colour)
     options: dict[str, Any] = {"temporal": temporal, "method": method}
     streamed = np.stack(list(magnify_stream(iter(frames), 100, 10, **options)))
-    assert (streamed == magnify(frames, 100, 10, **options)).all()
+    assert (streamed == magnified(frames, 100, 10, **options)).all()
     several = np.stack(list(magnify_stream(iter(frames), 100, [0, 10], **options)), axis=1)
     assert (several[0] == frames).all()
     assert (several[1] == streamed).all()
@@ -478,11 +513,11 @@ def test_files_are_magnified_like_clips(tmp_path: Path) -> None:
     for t, frame in enumerate(frames):
         write_image(tmp_path / "in" / f"{t}.png", frame)
     assert magnify_file(tmp_path / "in", tmp_path / "out", 10, fps=100) == len(frames)
-    assert (read_frames(tmp_path / "out") == magnify(frames, 100, 10)).all()
+    assert (read_frames(tmp_path / "out") == magnified(frames, 100, 10)).all()
     write_video(tmp_path / "clip.mp4", frames, 25)
     magnify_file(tmp_path / "clip.mp4", tmp_path / "from_video", 10, chroma=0.5)
     clip = read_clip(tmp_path / "clip.mp4")
-    expected = magnify(clip.frames, clip.fps, 10, chroma=0.5)
+    expected = magnified(clip.frames, clip.fps, 10, chroma=0.5)
     assert (read_frames(tmp_path / "from_video") == expected).all()
     with pytest.raises(InputError, match="the folder is not empty"):
         magnify_file(tmp_path / "in", tmp_path / "out", 10, fps=100)
@@ -504,14 +539,14 @@ def test_every_filter_and_method_magnifies_files(tmp_path: Path, options: dict[s
     for t, frame in enumerate(frames):
         write_image(tmp_path / "in" / f"{t}.png", frame)
     assert magnify_file(tmp_path / "in", tmp_path / "out", 10, fps=100, **options) == len(frames)
-    assert (read_frames(tmp_path / "out") == magnify(frames, 100, 10, **options)).all()
+    assert (read_frames(tmp_path / "out") == magnified(frames, 100, 10, **options)).all()
 
 
 def test_several_alphas_become_several_files(tmp_path: Path) -> None:
     frames = moving_face(48, 64)
     write_video(tmp_path / "clip.mp4", frames, 25)
     clip = read_clip(tmp_path / "clip.mp4")
-    expected = magnify(clip.frames, clip.fps, [5, 10])
+    expected = magnified(clip.frames, clip.fps, [5, 10])
     magnify_file(tmp_path / "clip.mp4", tmp_path / "out", [5, 10, 5])
     for alpha, one in zip((5, 10), expected, strict=True):
         assert (read_frames(tmp_path / "out" / f"alpha{alpha}") == one).all()
@@ -569,7 +604,7 @@ def test_a_folder_of_gray_and_colour_frames_is_colour(tmp_path: Path) -> None:
     for t in range(6):
         write_image(tmp_path / "in" / f"{t}.png", gray[t] if t % 2 else colour[t])
     magnify_file(tmp_path / "in", tmp_path / "out", 10, fps=100)
-    expected = magnify(read_frames(tmp_path / "in"), 100, 10)
+    expected = magnified(read_frames(tmp_path / "in"), 100, 10)
     assert (read_frames(tmp_path / "out") == expected).all()
 
 
@@ -589,7 +624,7 @@ def test_warns_when_nothing_is_magnified(
     frames: NDArray[np.uint8], options: dict[str, Any], words: str
 ) -> None:
     with pytest.warns(UserWarning, match=words):
-        result = magnify(frames, 100, 10, **options)
+        result = magnified(frames, 100, 10, **options)
     assert (result == frames).all()
 
 
@@ -626,7 +661,7 @@ def test_warns_when_nothing_is_magnified(
 def test_refuses_wrong_input(changes: dict[str, Any], words: str) -> None:
     call: dict[str, Any] = {"frames": moving_face(), "fps": 100, "alpha": 10}
     with pytest.raises(InputError, match=words):
-        magnify(**(call | changes))
+        magnified(**(call | changes))
 
 
 @pytest.mark.parametrize(
@@ -671,7 +706,7 @@ def test_psnr_equals_scikit_image_and_the_closed_form() -> None:
 
 def test_psnr_falls_with_alpha() -> None:
     frames = moving_face()
-    values = [psnr(frames, one) for one in magnify(frames, 100, [1, 5, 10, 20])]
+    values = [psnr(frames, one) for one in magnified(frames, 100, [1, 5, 10, 20])]
     assert values == sorted(values, reverse=True)
 
 

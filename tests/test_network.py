@@ -13,7 +13,7 @@ from memaa_lib import network, paper
 from memaa_lib._support import weights
 from memaa_lib._support.errors import InputError
 from memaa_lib.profiles import PROFILES, TrainingProfile, profile_named
-from tests.conftest import TINY
+from tests.conftest import ROOT, TINY
 
 torch = pytest.importorskip("torch")
 
@@ -55,6 +55,11 @@ def test_paper_profile_is_sections_3_1_1_and_3_5():
     )
 
 
+def test_the_pretrained_paper_differs_from_the_paper_in_its_start_alone():
+    changed = replace(PROFILES["paper-pretrained"], name="paper", initialisation="imagenet")
+    assert changed == PROFILES["paper"]
+
+
 def test_profiles_cannot_be_changed_in_place():
     with pytest.raises(FrozenInstanceError):
         PROFILES["paper"].epochs = 1  # type: ignore[misc]
@@ -92,7 +97,7 @@ def test_impossible_fields_are_refused(changes, message):
 def test_profiles_by_name():
     assert profile_named("laptop") is PROFILES["laptop"]
     assert profile_named(TINY, epochs=3).epochs == 3
-    with pytest.raises(InputError, match="choose one of paper, laptop"):
+    with pytest.raises(InputError, match="choose one of paper, paper-pretrained, laptop"):
         profile_named("desktop")
     with pytest.raises(InputError, match="no field 'rate'"):
         profile_named("paper", rate=1)
@@ -101,6 +106,32 @@ def test_profiles_by_name():
 def test_importing_the_protocol_does_not_import_torch():
     code = "import sys, memaa_lib.protocol; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+LACKING = ("pandas", "platformdirs", "joblib", "rich", "pydantic", "av", "dlib", "sklearn")
+
+
+def test_a_machine_with_torch_and_opencv_alone_can_train():
+    """As a rented GPU; also without the packages of what is not the network."""
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({LACKING!r}))
+import numpy as np
+from dataclasses import replace
+from memaa_lib import network, profiles
+import tools.train_packed
+profile = replace(
+    profiles.PROFILES["paper"], image_size=32, epochs=1, batch_size=2, precision="float32"
+)
+start = {{name: value.numpy() for name, value in network.scratch_weights().items()}}
+learner = network.AvatarNetwork(profile, start)
+learner.fit(np.zeros((2, 3, 1, 3, 32, 32), np.uint8), np.array([0, 1]), seed=0)
+assert learner.predict(np.zeros((2, 3, 1, 3, 32, 32), np.uint8)).shape == (2,)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 # ------------------------------------------------------------------------------ the network
@@ -313,11 +344,36 @@ def test_balanced_class_weights_make_classes_count_alike():
     assert absent[2] == 0
 
 
-def test_mixed_precision_stays_close(start):
+def test_mixed_precision_stays_close(monkeypatch, start):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
     mixed = trained(replace(TINY, precision="bfloat16"), start)
     full = trained(TINY, start)
     assert mixed.losses[0] == pytest.approx(full.losses[0], rel=0.15)
     assert mixed.digest != full.digest
+
+
+def test_a_processor_that_imitates_bfloat16_computes_in_float32(monkeypatch, start):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    asked = replace(TINY, precision="bfloat16")
+    assert network.precision_here(asked, "cpu") == "float32"
+    assert network.precision_here(asked, "cuda") == "bfloat16"
+    assert trained(asked, start).digest == trained(TINY, start).digest
+
+
+def test_what_is_compiled_for_a_gpu_is_the_same_network(monkeypatch, start):
+    forms = []
+    monkeypatch.setattr(
+        torch, "compile", lambda function, dynamic: forms.append(dynamic) or function
+    )
+    _, part = network._prepared_network(TINY, start, "cpu")
+    full, rest = network._compiled.__wrapped__(part)
+    batch = torch.randn(4, 3, 32, 32)
+    with torch.inference_mode():
+        expected = part(batch)
+        assert torch.equal(part[-1](full(batch)), expected)
+        assert torch.equal(part[-1](rest(batch)), expected)
+    assert forms == [False, True]
+    assert full.__code__ is not rest.__code__
 
 
 def test_training_leaves_the_thread_count_alone(start):

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,39 +11,42 @@ import pytest
 from memaa_lib import network, protocol
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.weights import write_weights
-from tests.conftest import TINY, make_index
+from tests.conftest import ROOT, TINY, make_index
 from tools.pack_avatars import write_pack
+from tools.train_packed import read_pack
 
-TOOLS = Path(__file__).resolve().parents[1] / "tools"
 SMALL = replace(TINY, name="small", batch_size=8, halve_every=1)
-ALPHAS = (5.0, 10.0, 15.0)
 
 
 @pytest.fixture
-def run(tmp_path):
+def data():
+    """Avatars, index and folds."""
     index = make_index({"smic": ("s0", "s1")})
     avatars = np.random.default_rng(0).integers(0, 256, (6, 3, 32, 32, 3), np.uint8)
     avatars[0] = avatars[0, ..., :1]  # a gray clip
-    folds = protocol.leave_one_subject_out(index)
-    inputs = (avatars, ALPHAS, index, folds, SMALL)
-    pack = tmp_path / "pack.npz"
-    write_pack(pack, *inputs, device="cpu")
-    return inputs, pack
+    return avatars, index, protocol.leave_one_subject_out(index)
 
 
 def train_packed(pack, folder, *options):
-    command = [sys.executable, str(TOOLS / "train_packed.py"), str(pack), str(folder), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "tools.train_packed", str(pack), str(folder), *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.slow
-def test_the_lone_script_gives_the_files_of_the_library(run, tmp_path):
-    inputs, pack = run
-    ours = protocol.evaluate(*inputs, out=tmp_path / "ours", n_jobs=1)
-    stopped = train_packed(pack, tmp_path / "theirs", "--time-limit", "0")
+@pytest.mark.parametrize("initialisation", ["scratch", "pretrained"])
+def test_the_lone_script_gives_the_files_of_the_library(initialisation, data, tmp_path):
+    given, options = {}, []
+    if initialisation == "pretrained":
+        given["weights"] = write_weights(network.scratch_weights(3), tmp_path, "start")
+        options = ["--weights", str(given["weights"])]
+    system = protocol.Memaa(replace(SMALL, initialisation=initialisation), **given)
+    pack = tmp_path / "pack.npz"
+    write_pack(pack, *data, system)
+    ours = protocol.evaluate(*data, system, out=tmp_path / "ours", n_jobs=1)
+    stopped = train_packed(pack, tmp_path / "theirs", *options, "--time-limit", "0")
     assert stopped.returncode == 3, stopped.stderr
     summary = tmp_path / "rates.json"
-    done = train_packed(pack, tmp_path / "theirs", "--summary", str(summary))
+    done = train_packed(pack, tmp_path / "theirs", *options, "--summary", str(summary))
     assert done.returncode == 0, done.stderr
     assert json.loads(summary.read_text("utf-8"))["folds"] == 2
     names = {path.name for path in (tmp_path / "theirs").iterdir()}
@@ -56,31 +58,36 @@ def test_the_lone_script_gives_the_files_of_the_library(run, tmp_path):
         del one["seconds"], two["seconds"]
         assert one == two  # predictions, losses and the digest of every weight
     # the library reads them and has nothing left to train
-    theirs = protocol.evaluate(*inputs, out=tmp_path / "theirs", n_jobs=1)
+    theirs = protocol.evaluate(*data, system, out=tmp_path / "theirs", n_jobs=1)
     assert theirs.digest == ours.digest
     assert "0 to do" in train_packed(pack, tmp_path / "theirs").stdout
 
 
 @pytest.mark.slow
-def test_other_starting_weights_are_refused(run, tmp_path):
-    _, pack = run
-    other = write_weights(network.scratch_weights(5), tmp_path, "other")
-    done = train_packed(pack, tmp_path / "folds", "--weights", str(other))
+def test_other_starting_weights_are_refused(data, tmp_path):
+    weights = [write_weights(network.scratch_weights(seed), tmp_path, "start") for seed in (3, 5)]
+    profile = replace(SMALL, initialisation="pretrained")
+    write_pack(tmp_path / "pack.npz", *data, protocol.Memaa(profile, weights=weights[0]))
+    done = train_packed(tmp_path / "pack.npz", tmp_path / "folds", "--weights", str(weights[1]))
     assert done.returncode == 1
-    assert "the run starts from scratch" in done.stderr
+    assert f"the run starts from pretrained ({weights[0].name})" in done.stderr
 
 
-def test_profiles_that_train_features_are_not_packed(run, tmp_path):
-    inputs, _ = run
+def test_profiles_that_train_features_are_not_packed(data, tmp_path):
+    weights = write_weights(network.scratch_weights(3), tmp_path, "start")
     profile = replace(SMALL, initialisation="pretrained", trainable="fc")
     with pytest.raises(InputError, match="whole network"):
-        write_pack(tmp_path / "p.npz", *inputs[:4], profile)
+        write_pack(tmp_path / "p.npz", *data, protocol.Memaa(profile, weights=weights))
 
 
-def test_the_pack_holds_the_avatars_bit_for_bit(run):
-    from tools.train_packed import read_pack
-
-    (avatars, *_), pack = run
-    plan, images = read_pack(pack)
-    assert np.array_equal(images.numpy(), np.moveaxis(avatars, -1, -3))
+def test_the_pack_holds_the_avatars_bit_for_bit(data, tmp_path):
+    write_pack(tmp_path / "pack.npz", *data, protocol.Memaa(SMALL))
+    plan, avatars = read_pack(tmp_path / "pack.npz")
+    assert np.array_equal(avatars, data[0])
     assert [fold["name"] for fold in plan["folds"]] == ["smic/s0", "smic/s1"]
+
+
+def test_what_is_no_pack_is_refused(tmp_path):
+    (tmp_path / "pack.npz").write_bytes(b"no pack")
+    with pytest.raises(InputError, match="no pack of avatars"):
+        read_pack(tmp_path / "pack.npz")

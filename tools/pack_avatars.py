@@ -1,9 +1,10 @@
 """Pack avatars, labels and folds into one file that ``tools/train_packed.py`` trains on.
 
-The machine with the GPU then needs only torch, torchvision and numpy:
+The machine with the GPU then needs a copy of ``memaa_lib`` and ``tools``, and of packages only torch,
+torchvision, NumPy and OpenCV:
 
-    python tools/pack_avatars.py composite composite.npz --profile paper --weights resnet34-b627a593.pth
-    python train_packed.py composite.npz folds/ --device cuda --weights resnet34-b627a593.pth
+    python -m tools.pack_avatars composite composite.npz --profile paper --weights resnet34-b627a593.pth
+    python -m tools.train_packed composite.npz folds/ --weights resnet34-b627a593.pth
 
 Copy ``folds/`` back and ``memaa train composite --profile paper --device cuda --weights ... --out folds``
 finds every fold done and prints the scores.
@@ -27,55 +28,48 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memaa_lib import network, profiles, protocol
+from memaa_lib import network, protocol
 from memaa_lib._support.cache import atomic_path
 from memaa_lib._support.errors import InputError
-from memaa_lib.profiles import TrainingProfile
+from memaa_lib._support.weights import weights_digest
 
-FORMAT = "memaa avatars 1"
+FORMAT = "memaa avatars 2"
 
 
 def write_pack(
     path: Path | str,
     avatars: NDArray[np.uint8],
-    alphas: Sequence[float],
     index: pd.DataFrame,
     folds: Sequence[protocol.Fold],
-    profile: str | TrainingProfile = "paper",
-    *,
-    seed: int = 0,
-    weights: Path | str | None = None,
-    device: str = "cuda",
+    system: protocol.Memaa,
 ) -> None:
     """Write one file with everything a run needs but the starting weights."""
-    settings = profiles.profile_named(profile)
-    if settings.trainable != "all" or settings.varies_images:
+    profile = system.profile
+    if profile.trainable != "all" or profile.varies_images:
         raise InputError(
-            f"profile {settings.name!r}: a pack is for training the whole network with flips only; "
+            f"profile {profile.name!r}: a pack is for training the whole network with flips only; "
             "run other profiles with memaa train"
         )
-    tasks, start = protocol.plan_tasks(
-        avatars, alphas, index, folds, settings, seed=seed, weights=weights, device=device
-    )
-    images = network.resize_avatars(avatars, settings.image_size)
+    tasks = protocol.plan_tasks(avatars, index, folds, system)
+    images = network.resize_avatars(network.face_view(avatars, profile.view), profile.image_size)
     streams = [np.frombuffer(encode(clip), np.uint8) for clip in images]
     plan = {
         "format": FORMAT,
-        "profile": asdict(settings),
-        "seed": seed,
-        "device": device,
-        "start": {"name": start.name, "digest": start.digest},
+        "profile": asdict(profile),
+        "seed": system.seed,
+        "device": system.device,
+        "start": {"name": system.start, "digest": weights_digest(system.weights.state)},
         "shape": images.shape,
+        "told": tasks[0].told,
         "folds": [
             {
                 "name": task.fold.name,
+                "file": protocol.result_path(Path(), task).name,
                 "fingerprint": task.fingerprint,
                 "seed": task.seed,
                 "train": task.fold.train.tolist(),
                 "test": task.fold.test.tolist(),
-                "train_labels": task.train_labels.tolist(),
-                "train_columns": task.train_columns,
-                "test_column": task.test_column,
+                "labels": task.train_labels.tolist(),
             }
             for task in tasks
         ],
@@ -92,12 +86,12 @@ def write_pack(
 def encode(clip: NDArray[np.uint8]) -> bytes:
     """Compress a clip's avatars ``(A, s, s, 3)`` without loss.
 
-    Differences (modulo 256) between amplification factors, rows and colours are small, and need a
-    third of the room of the values.
+    Differences (modulo 256) between amplification factors, rows and columns are small, and need a
+    fourth of the room of the values.
     """
-    for axis in (0, 1, 3):
+    for axis in (0, 1, 2):
         clip = np.diff(clip, axis=axis, prepend=np.uint8(0))
-    return lzma.compress(clip.tobytes(), preset=2)
+    return lzma.compress(clip.tobytes())
 
 
 def main() -> None:
@@ -112,18 +106,15 @@ def main() -> None:
     parser.add_argument("--root", type=Path, help="folder of the release; default: as configured")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
-    from memaa_lib.avatar import make_avatars
     from memaa_lib.datasets import load_index
 
-    profile = profiles.profile_named(chosen.profile)
+    system = protocol.Memaa(
+        chosen.profile, seed=chosen.seed, weights=chosen.weights, device=chosen.device
+    )
     whole = "composite" if chosen.protocol in ("composite", "cross") else chosen.dataset
     index = load_index(whole, root=chosen.root)
     folds = protocol.make_folds(index, chosen.protocol, train=chosen.dataset, seed=chosen.seed)
-    alphas = sorted({*profile.train_alphas, profile.test_alpha})
-    write_pack(
-        chosen.target, make_avatars(index, alphas), alphas, index, folds, profile,
-        seed=chosen.seed, weights=chosen.weights, device=chosen.device,
-    )  # fmt: skip
+    write_pack(chosen.target, system.features(index, n_jobs=2), index, folds, system)
     size = chosen.target.stat().st_size / 2**20
     print(f"wrote {chosen.target}: {len(index)} clips, {len(folds)} folds, {size:.1f} MiB")
 

@@ -248,13 +248,7 @@ def run_in_process(*arguments: str) -> None:
 
 
 def main(task: str, *arguments: str) -> int:
-    """Run one task in this process: ``page DATASET NOTEBOOK PROFILE SUFFIX``, ``prepare NEED PROFILE``.
-
-    Examples
-    --------
-    >>> main("page", "smic", "99_none", "laptop", "")
-    1
-    """
+    """Run one task: ``page DATASET NOTEBOOK PROFILE SUFFIX`` or ``prepare NEED PROFILE``."""
     do: Callable[..., None] = run_page if task == "page" else prepare
     try:
         do(*arguments)
@@ -283,25 +277,12 @@ def run_page(dataset: str, notebook: str, profile: str, suffix: str) -> None:
 
 # ------------------------------------------------------------------ HTML
 def build_html(runs: Sequence[Run], *, strict: bool, project: Path | None = None) -> None:
-    """Build ``_build/html`` anew from the prose and the executed notebooks.
+    """Build ``_build/html`` anew from the prose and the executed notebooks of a project.
 
     The book is built beside the old one and takes its place when it is whole. It is always built
-    from nothing: an incremental build of Sphinx gives other bytes.
-
-    Parameters
-    ----------
-    runs
-        Pages to include; they must have been run.
-    strict
-        Whether a warning is an error (``-W -n --keep-going``). A book of some data sets only cannot
-        be strict: the prose refers to all of them.
-    project
-        Folder with prose, notebooks and settings; default: this project.
-
-    Raises
-    ------
-    RunFailed
-        If the build fails; the message ends with the builder's complaint.
+    from nothing: an incremental build of Sphinx gives other bytes. ``strict`` makes a warning an
+    error (``-W -n --keep-going``). A book of some data sets only cannot be strict: the prose refers
+    to all of them.
     """
     root = project or pages.ROOT
     vendor(root / "book" / "_static")
@@ -352,13 +333,7 @@ def vendor(static: Path) -> None:
 
 
 def filtered_toc(toc: dict[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
-    """Return the table of contents without the pages whose run is not among ``runs``.
-
-    Examples
-    --------
-    >>> filtered_toc({"root": "a", "chapters": [{"file": "book/runs/smic/05"}]}, [])
-    {'root': 'a', 'chapters': []}
-    """
+    """Return the table of contents without the pages whose run is not among ``runs``."""
     wanted = {run.page for run in runs}
     filtered = dict(toc)
     for key in ("parts", "chapters", "sections"):

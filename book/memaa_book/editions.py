@@ -51,16 +51,7 @@ def untag(cell: nbformat.NotebookNode, tag: str) -> None:
 
 
 def student(notebook: nbformat.NotebookNode) -> None:
-    r"""Take the solutions, and what they printed, out of a notebook; the assertions stay.
-
-    Examples
-    --------
-    >>> text = "a\n\n````{solution} ex\n```python\nx\n```\n````\n\nb"
-    >>> notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
-    >>> student(notebook)
-    >>> notebook.cells[0].source
-    'a\n\nb'
-    """
+    """Take the solutions, and what they printed, out of a notebook; the assertions stay."""
     kept = []
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -77,16 +68,7 @@ def student(notebook: nbformat.NotebookNode) -> None:
 
 
 def instructor(notebook: nbformat.NotebookNode) -> None:
-    r"""Open every solution of a notebook.
-
-    Examples
-    --------
-    >>> cell = nbformat.v4.new_markdown_cell("```{solution} ex\n:class: dropdown\nYes.\n```")
-    >>> notebook = nbformat.v4.new_notebook(cells=[cell])
-    >>> instructor(notebook)
-    >>> notebook.cells[0].source
-    '```{solution} ex\nYes.\n```'
-    """
+    """Open every solution of a notebook."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = cell.source.replace("\n:class: dropdown", "")

@@ -23,7 +23,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import nbformat
@@ -34,10 +33,16 @@ from memaa_book import pages
 from memaa_book.pages import RunFailed
 from memaa_lib._support.cache import VERSION, fingerprint, kept_arrays
 from memaa_lib._support.errors import InputError
-from memaa_lib.clips import VIDEO_SUFFIXES, iterate_video, read_image, to_gray
-from memaa_lib.datasets import load_index
+from memaa_lib.clips import (
+    VIDEO_SUFFIXES,
+    Clip,
+    iterate_video,
+    read_image,
+    scan_frames,
+    to_gray,
+)
+from memaa_lib.datasets import ClipRow, load_index, rows_of
 from memaa_lib.datasets.examples import may_be_shown
-from memaa_lib.datasets.layout import scan_frames
 from memaa_lib.datasets.manifests import dataset_names
 from memaa_lib.datasets.roots import configured_root
 from memaa_lib.datasets.truth import find_truth_folder
@@ -114,22 +119,22 @@ def gated_clips(roots: Mapping[str, Path]) -> GatedClips:
     names, places, descriptors = [], [], []
     for dataset, root in roots.items():
         index = load_index(dataset, root, clips="all")
-        for row in index[index["n_frames"] > 0].to_dict("records"):
+        for row in rows_of(index[index["n_frames"] > 0]):
             if may_be_shown(row):
                 continue
             found = _clip_points(row)
             if len(found[0]):
-                names.append(f"{dataset}/{row['subject']}/{row['clip']}")
+                names.append(row.name)
                 places.append(found[0])
                 descriptors.append(found[1])
     return GatedClips(tuple(names), tuple(places), tuple(descriptors))
 
 
-def _clip_points(row: Mapping[str, Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _clip_points(row: ClipRow) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Key points of a clip's first frame, from the cache if they are there."""
-    frames = scan_frames(row["path"]).frames
-    number = min(frames, key=lambda frame: abs(frame - int(row["onset"])))
-    file = Path(row["path"], frames[number])
+    folder = Path(row.path or "")
+    frames = scan_frames(folder).frames
+    file = folder / frames[min(frames, key=lambda number: abs(number - row.onset))]
     key = fingerprint(VERSION, file.read_bytes(), REFERENCE_POINTS, REFERENCE_SIDE)
     places, descriptors = kept_arrays(
         f"guard/{key}.npz",
@@ -143,7 +148,7 @@ def _face_of(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if max(frame.shape[:2]) < UNCROPPED_SIDE:
         return frame
     try:
-        left, top, right, bottom = find_face(frame[None], whole_image=True)
+        left, top, right, bottom = find_face(Clip(frame[None], fps=1))  # one frame has any rate
     except InputError:
         return frame
     margin = (bottom - top) // 8

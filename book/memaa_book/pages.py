@@ -37,13 +37,7 @@ class RunFailed(InputError):
 
 @dataclass(frozen=True)
 class Run:
-    """One page: a notebook (its stem) on a data set, or on none (``common``).
-
-    Examples
-    --------
-    >>> Run("casme2", "05_emotion_avatar").page
-    'book/runs/casme2/05_emotion_avatar'
-    """
+    """One page: a notebook (its stem) on a data set, or on none (``common``)."""
 
     dataset: str
     notebook: str
@@ -66,13 +60,7 @@ class Run:
 
 # ------------------------------------------------------------------ what there is to run
 def toc_pages(toc: dict[str, Any]) -> Iterator[str]:
-    """Yield every page of a table of contents in reading order.
-
-    Examples
-    --------
-    >>> list(toc_pages({"root": "a", "parts": [{"chapters": [{"file": "b", "sections": [{"file": "c"}]}]}]}))
-    ['a', 'b', 'c']
-    """
+    """Yield every page of a table of contents in reading order."""
     if "root" in toc:
         yield toc["root"]
     if "file" in toc:
@@ -134,13 +122,7 @@ def is_tagged(cell: nbformat.NotebookNode, tag: str) -> bool:
 
 
 def known_parameters(source: Path) -> dict[str, Any]:
-    """Return the parameters of a notebook with their defaults.
-
-    Examples
-    --------
-    >>> known_parameters(find_notebook("emotion_avatar"))["dataset"]
-    'casme2'
-    """
+    """Return the parameters of a notebook with their defaults."""
     # papermill.inspect_notebook reads line by line, and loses a parameter whose comment holds a "="
     found: dict[str, Any] = {}
     for cell in read_source(source).cells:

@@ -77,9 +77,9 @@ def prepare(need: str, profile: str) -> None:
         make_avatars(load_index(what), TRAINING_ALPHAS)  # among them the test's
     elif what == "cross":
         for dataset in DATASETS:
-            protocols.train(dataset, protocol="cross", profile=profile, n_jobs=1)
+            protocols.train(dataset, "memaa", "cross", profile, n_jobs=1)
     elif what == "arms":
         for arm in ablations.QUICK:
             ablations.run_arm(arm, "smic", "loso", profile, n_jobs=1)
     else:
-        protocols.train(what, protocol="loso", profile=profile, n_jobs=1)
+        protocols.train(what, "memaa", "loso", profile, n_jobs=1)

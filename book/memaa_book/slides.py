@@ -140,15 +140,7 @@ def title_slide(lesson: Lesson, guide: Any) -> str:
 
 
 def page_slides(page: Any) -> list[str]:
-    r"""Return the slides of a built page, parsed with BeautifulSoup, as HTML.
-
-    Examples
-    --------
-    >>> from bs4 import BeautifulSoup
-    >>> text = "<article><section><h1>A</h1><p>One.\nTwo.</p><section><h2>B</h2></section></section></article>"
-    >>> page_slides(BeautifulSoup(text, "html.parser"))
-    ['<h1>A</h1><ul><li>One.</li><li>Two.</li></ul>']
-    """
+    """Return the slides of a built page, parsed with BeautifulSoup, as HTML."""
     article = page.find("article") or page
     for useless in article.select(".headerlink, .memaa-provenance, .tag_hide-input, .memaa-quiz"):
         useless.decompose()
@@ -223,13 +215,7 @@ def lines(block: Any) -> float:
 
 
 def deck(title: str, slides: Sequence[str]) -> str:
-    """Return a deck of slides, each of them HTML, as one page.
-
-    Examples
-    --------
-    >>> deck("Lesson 1", ["<h1>A</h1>"]).count("<section")
-    1
-    """
+    """Return a deck of slides, each of them HTML, as one page."""
     count = len(slides)
     body = "\n".join(
         f'<section class="slide" aria-label="Slide {number} of {count}">{slide}</section>'

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
 VERSION = 1
@@ -53,29 +52,18 @@ def cache_root() -> Path:
     'somewhere'
     >>> del os.environ["MEMAA_CACHE"]
     """
-    chosen = os.environ.get("MEMAA_CACHE")
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("memaa"))
+    if chosen := os.environ.get("MEMAA_CACHE"):
+        return Path(chosen).expanduser()
+    import platformdirs  # here, because a machine that only trains need not have it
+
+    return Path(platformdirs.user_cache_dir("memaa"))
 
 
 def fingerprint(*parts: Any) -> str:
     """Return 16 hexadecimal digits that change whenever one of the parts changes.
 
-    Parameters
-    ----------
-    *parts
-        Arrays (shape, dtype and bytes count), bytes, dataclasses, paths (as text) and anything that
-        JSON can hold.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> fingerprint("casme2", 10.0) == fingerprint("casme2", 10.0)
-    True
-    >>> fingerprint("casme2", 10.0) == fingerprint("casme2", 15.0)
-    False
+    Parts are arrays (shape, dtype and bytes count), bytes, dataclasses, paths (as text) and
+    anything that JSON can hold.
     """
     state = hashlib.sha256()
     for part in parts:
@@ -96,26 +84,8 @@ def fingerprint(*parts: Any) -> str:
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Give a temporary path beside ``path`` and move it there when the block ends well.
 
-    Parameters
-    ----------
-    path
-        Where the file shall be. Its folder is made if needed.
-
-    Yields
-    ------
-    pathlib.Path
-        A path with the same suffix, to be written in the block. If the block raises, nothing is
-        left and whatever was at ``path`` stays.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     target = pathlib.Path(folder, "a", "note.txt")
-    ...     with atomic_path(target) as temporary:
-    ...         _ = temporary.write_text("whole")
-    ...     target.read_text(), len(list(target.parent.iterdir()))
-    ('whole', 1)
+    It has the same suffix; the folder is made if needed. If the block raises, nothing is left and
+    whatever was at ``path`` stays.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

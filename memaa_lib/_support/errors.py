@@ -22,29 +22,7 @@ def check_number(
     above: float = -math.inf,
     at_most: float = math.inf,
 ) -> None:
-    """Raise a clear error unless a parameter is a finite number in its range.
-
-    Parameters
-    ----------
-    name
-        What the message calls it.
-    value
-        What was given.
-    at_least, above, at_most
-        The range; ``above`` itself is outside.
-
-    Raises
-    ------
-    InputError
-        If it is not.
-
-    Examples
-    --------
-    >>> check_number("alpha", -1, at_least=0)
-    Traceback (most recent call last):
-        ...
-    memaa_lib.InputError: alpha is -1, expected a finite number of at least 0
-    """
+    """Raise a clear error unless a finite number is in its range; ``above`` itself is outside."""
     if (
         isinstance(value, (int, float, np.number))
         and math.isfinite(value)
@@ -58,26 +36,6 @@ def check_number(
 
 
 def check_count(name: str, value: int) -> None:
-    """Raise a clear error unless a parameter is a whole number of at least 1.
-
-    Parameters
-    ----------
-    name
-        What the message calls it.
-    value
-        What was given.
-
-    Raises
-    ------
-    InputError
-        If it is not.
-
-    Examples
-    --------
-    >>> check_count("order", 1.5)
-    Traceback (most recent call last):
-        ...
-    memaa_lib.InputError: order is 1.5, expected a whole number from 1 up
-    """
+    """Raise a clear error unless a parameter is a whole number of at least 1."""
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
         raise InputError(f"{name} is {value!r}, expected a whole number from 1 up")

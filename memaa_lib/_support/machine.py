@@ -33,18 +33,7 @@ FREE_GB = 5.0  # what twins, avatars and folds of all data sets need, with room 
 
 
 def commit() -> str:
-    """Return the commit of the checkout, ``+`` appended if files differ from it.
-
-    Returns
-    -------
-    str
-        ``"no checkout"`` outside git.
-
-    Examples
-    --------
-    >>> isinstance(commit(), str)
-    True
-    """
+    """Return the commit of the checkout, ``+`` appended if files differ; "no checkout" outside git."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--abbrev=10"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20)
@@ -54,17 +43,7 @@ def commit() -> str:
 
 
 def processor() -> str:
-    """Return the processor's name.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> bool(processor())
-    True
-    """
+    """Return the processor's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
         names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -74,18 +53,7 @@ def processor() -> str:
 
 
 def cpu_features() -> str:
-    """Return the processor's vector instructions that NumPy uses.
-
-    Returns
-    -------
-    str
-        E.g. ``SSE42 AVX2``; they can change the last digits of a result.
-
-    Examples
-    --------
-    >>> isinstance(cpu_features(), str)
-    True
-    """
+    """Return the vector instructions that NumPy uses; they can change the last digits of a result."""
     import contextlib
     import io
 
@@ -98,18 +66,7 @@ def cpu_features() -> str:
 
 
 def thread_counts() -> dict[str, int]:
-    """Return how many threads each library would use in this process.
-
-    Returns
-    -------
-    dict
-        Library to number of threads.
-
-    Examples
-    --------
-    >>> "OpenCV" in thread_counts()
-    True
-    """
+    """Return how many threads each library would use in this process."""
     import cv2
 
     counts = {"OpenCV": int(cv2.getNumThreads())}
@@ -129,18 +86,7 @@ def thread_counts() -> dict[str, int]:
 
 
 def versions() -> dict[str, str]:
-    """Return the installed versions of the main packages.
-
-    Returns
-    -------
-    dict
-        Name to version, ``"missing"`` if not installed.
-
-    Examples
-    --------
-    >>> "numpy" in versions()
-    True
-    """
+    """Return the installed versions of the main packages, "missing" if there is none."""
     found = {}
     for name in PACKAGES:
         try:
@@ -151,18 +97,7 @@ def versions() -> dict[str, str]:
 
 
 def locked_versions() -> dict[str, str]:
-    """Return the versions that requirements.lock asks for.
-
-    Returns
-    -------
-    dict
-        Name to version; empty outside a checkout.
-
-    Examples
-    --------
-    >>> locked_versions().get("jupyter-book")
-    '1.0.4.post1'
-    """
+    """Return the versions that requirements.lock asks for; none outside a checkout."""
     path = ROOT / "requirements.lock"
     lines = path.read_text("utf-8").splitlines() if path.is_file() else []
     pins = [line.split("==") for line in lines if "==" in line]
@@ -222,17 +157,7 @@ def examine() -> tuple[list[tuple[str, str]], list[str]]:
 
 
 def gpu() -> str:
-    """Return the name of the CUDA device that PyTorch sees, or why there is none.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> isinstance(gpu(), str)
-    True
-    """
+    """Return the name of the CUDA device that PyTorch sees, or why there is none."""
     try:
         import torch
     except ImportError:
@@ -241,20 +166,5 @@ def gpu() -> str:
 
 
 def folder_size(folder: Path) -> int:
-    """Return the bytes below a folder.
-
-    Parameters
-    ----------
-    folder
-        Need not exist.
-
-    Returns
-    -------
-    int
-
-    Examples
-    --------
-    >>> folder_size(Path("no such folder"))
-    0
-    """
+    """Return the bytes below a folder, which need not exist."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

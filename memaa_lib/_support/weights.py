@@ -22,22 +22,7 @@ StateDict = dict[str, "torch.Tensor"]
 
 
 def write_weights(state: Mapping[str, torch.Tensor], folder: Path | str, stem: str) -> Path:
-    """Write weights under a name that ends in the start of the file's sha256, as torchvision does.
-
-    Parameters
-    ----------
-    state
-        Weights and buffers.
-    folder
-        Where to write.
-    stem
-        Start of the file name.
-
-    Returns
-    -------
-    pathlib.Path
-        ``folder/stem-xxxxxxxx.pth``.
-    """
+    """Write weights as ``folder/stem-xxxxxxxx.pth``, the digits being the start of the file's sha256."""
     import torch
 
     # Through memory, since torch writes the name of an open file into the file.
@@ -66,12 +51,6 @@ def read_weights(path: Path | str) -> StateDict:
     ------
     InputError
         If the file is missing or damaged, or its name holds no hash.
-
-    Examples
-    --------
-    >>> read_weights("resnet34-00000000.pth")
-    Traceback (most recent call last):
-    memaa_lib.InputError: resnet34-00000000.pth: no such weights file
     """
     import torch
 
@@ -93,28 +72,7 @@ def read_weights(path: Path | str) -> StateDict:
 
 
 def weights_file_digest(path: Path | str) -> str:
-    """Return 16 digits of a weights file's sha256, after comparing it with the file's name.
-
-    Parameters
-    ----------
-    path
-        See :func:`read_weights`. The file is not loaded, and ``torch`` is not either.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    InputError
-        If the file is missing or damaged, or its name holds no hash.
-
-    Examples
-    --------
-    >>> weights_file_digest("resnet34.pth")
-    Traceback (most recent call last):
-    memaa_lib.InputError: resnet34.pth: no such weights file
-    """
+    """Return 16 digits of a weights file's sha256, if its name tells the same; ``torch`` stays unloaded."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such weights file")
@@ -132,23 +90,7 @@ def weights_file_digest(path: Path | str) -> str:
 
 
 def weights_digest(state: Mapping[str, torch.Tensor]) -> str:
-    """Return 16 digits that change with any weight or buffer.
-
-    Parameters
-    ----------
-    state
-        Weights and buffers.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> import torch
-    >>> weights_digest({"a": torch.zeros(2)}) == weights_digest({"a": torch.zeros(3)})
-    False
-    """
+    """Return 16 digits that change with the name, shape or value of any weight or buffer."""
     digest = hashlib.sha256()
     for name in sorted(state):
         values = state[name].detach().cpu().contiguous().numpy()

@@ -1,8 +1,8 @@
 """The systems that the paper compares itself with (Table 3), and three more, on the same folds.
 
-Each has one function from a clip to a vector of features and one classifier with ``fit(features,
-labels)`` and ``predict(features)``; :mod:`memaa_lib.protocol` runs them as it runs the paper's
-method. All of it is written from the descriptions.
+Each has one function from a clip to a vector of features, and what learns from them.
+:mod:`memaa_lib.protocol` finds them in its table, and runs them as it runs the paper's method. All of
+it is written from the descriptions.
 """
 
 from memaa_lib.baselines.classifiers import System
@@ -12,7 +12,6 @@ from memaa_lib.baselines.systems import (
     SYSTEMS,
     cost_per_clip,
     make_features,
-    system_named,
 )
 
 __all__ = [
@@ -25,5 +24,4 @@ __all__ = [
     "make_features",
     "searched_apex",
     "spotted_apex",
-    "system_named",
 ]

@@ -18,24 +18,14 @@ from memaa_lib.texture import lbp_map
 
 # The eight neighbours of texture.lbp_map, row by row, in the order in which they go round the pixel
 AROUND = (0, 1, 2, 4, 7, 6, 5, 3)
-UNIFORM_CODES = 59
+UNIFORM_CODES = 59  # 58 uniform patterns, and one code for all others
 
 
 def uniform_codes() -> NDArray[np.uint8]:
     """Return the table from the 256 patterns to 59: one a uniform pattern, one for all others.
 
-    A pattern is uniform if its bits change at most twice as one goes round the pixel once.
-
-    Returns
-    -------
-    ndarray
-        ``uint8`` ``(256,)``; uniform patterns get 0 to 57 in ascending order, all others 58.
-
-    Examples
-    --------
-    >>> table = uniform_codes()
-    >>> int((table == 58).sum()), int(table[0]), int(table[255])
-    (198, 0, 57)
+    A pattern is uniform if its bits change at most twice as one goes round the pixel once. Uniform
+    patterns get 0 to 57 in ascending order, all others 58.
     """
     bits = (np.arange(256)[:, None] >> np.array(AROUND)) & 1
     changes = (bits != np.roll(bits, 1, axis=1)).sum(axis=1)
@@ -46,45 +36,13 @@ def uniform_codes() -> NDArray[np.uint8]:
 
 
 def picture_features(face: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return histograms of uniform local binary patterns of one image in 5 x 5 blocks.
-
-    Parameters
-    ----------
-    face
-        ``uint8`` gray ``(H, W)``.
-
-    Returns
-    -------
-    ndarray
-        ``float32`` ``(1475,)``: 25 blocks, 59 codes.
-
-    Examples
-    --------
-    >>> picture_features(np.zeros((32, 32), np.uint8)).shape
-    (1475,)
-    """
+    """Return 1,475 features of a gray image: uniform local binary patterns in 5 x 5 blocks."""
     codes = uniform_codes()[lbp_map(face[None])]
     return block_histograms(codes[None], UNIFORM_CODES).ravel()
 
 
 def clip_features(clip: FaceClip) -> NDArray[np.float32]:
-    """Return the features of a clip: those of its spotted apex frame.
-
-    Parameters
-    ----------
-    clip
-        The clip.
-
-    Returns
-    -------
-    ndarray
-        ``float32`` ``(1475,)``.
-
-    Examples
-    --------
-    >>> clip_features(FaceClip(load_index("smic").iloc[0])).shape  # doctest: +SKIP
-    (1475,)
-    """
+    """Return the features of a clip: those of its spotted apex frame."""
     return picture_features(clip.faces[spotted_apex(clip.faces)])
 
 

@@ -22,35 +22,11 @@ BINS = 8
 def bi_woof(
     flow: NDArray[np.floating], blocks: int = BLOCKS, bins: int = BINS
 ) -> NDArray[np.float32]:
-    """Return the Bi-WOOF features of a flow.
+    """Return the Bi-WOOF features of a flow ``(H, W, 2)``, px: ``(blocks * blocks * bins,)``.
 
-    Parameters
-    ----------
-    flow
-        ``(H, W, 2)``, px.
-    blocks
-        Blocks along each side; a remainder is left out.
-    bins
-        Orientations, evenly from -180 to 180 degrees.
-
-    Returns
-    -------
-    ndarray
-        ``float32`` ``(blocks * blocks * bins,)`` of length 1; zeros where nothing moves.
-
-    Raises
-    ------
-    InputError
-        If the flow is too small for the blocks.
-
-    Notes
-    -----
-    The authors' blocks overlap by one or two pixels; these do not.
-
-    Examples
-    --------
-    >>> bi_woof(np.random.default_rng(0).normal(size=(20, 20, 2))).shape
-    (200,)
+    The bins are evenly spread from -180 to 180 degrees. The features have length 1, or are zeros
+    where nothing moves. A remainder at the right and the bottom is left out; the authors' blocks
+    overlap by one or two pixels, these do not.
     """
     height, width = flow.shape[0] // blocks, flow.shape[1] // blocks
     if min(height, width) < 1:
@@ -64,6 +40,7 @@ def bi_woof(
     features = np.zeros((blocks, blocks, bins))
     for row, column in np.ndindex(blocks, blocks):
         part = np.s_[row * height : (row + 1) * height, column * width : (column + 1) * width]
+        # local weight: the length of the flow; global weight: the mean strain of the block
         counts = np.bincount(places[part].ravel(), length[part].ravel(), bins)
         if counts.sum() > 0:
             features[row, column] = counts / counts.sum() * strain[part].mean()
@@ -72,23 +49,7 @@ def bi_woof(
 
 
 def clip_features(clip: FaceClip) -> NDArray[np.float32]:
-    """Return the features of a clip, see :func:`bi_woof`.
-
-    Parameters
-    ----------
-    clip
-        The clip.
-
-    Returns
-    -------
-    ndarray
-        ``float32`` ``(200,)``.
-
-    Examples
-    --------
-    >>> clip_features(FaceClip(load_index("smic").iloc[0])).shape  # doctest: +SKIP
-    (200,)
-    """
+    """Return the features of a clip, see :func:`bi_woof`."""
     return bi_woof(onset_to_apex(clip))
 
 

@@ -1,16 +1,16 @@
-"""A compared system, and what decides in it: a linear support vector machine or a small network.
+"""A compared system, and what learns in it: a linear support vector machine or a small network.
 
-Both have the same two methods, ``fit(features, labels)`` and ``predict(features)``, and a digest of
-what they have learned.
+Both have ``fit(features, labels, seed)``, ``predict(features)`` and a digest of what they have learned,
+as :class:`memaa_lib.protocol.Learner` asks.
 
 ``torch`` and ``sklearn`` are imported where they are needed, so importing this module costs nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,45 +19,13 @@ from memaa_lib._support.cache import fingerprint
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.weights import weights_digest
 from memaa_lib.baselines.faces import FaceClip
+from memaa_lib.protocol import Learner
 
 if TYPE_CHECKING:
     import torch
 
 SIDE = 28  # px, of the images that the small networks see
 PENALTY = 10_000.0  # C of the support vector machines, from the challenge organizers' group
-
-
-class Classifier(Protocol):
-    """Anything that learns from features of clips."""
-
-    def fit(self, features: NDArray[np.floating], labels: NDArray[np.int64]) -> None:
-        """Learn.
-
-        Parameters
-        ----------
-        features
-            ``(N, D)``.
-        labels
-            ``(N,)`` codes.
-        """
-
-    def predict(self, features: NDArray[np.floating]) -> NDArray[np.int64]:
-        """Return a code for every row.
-
-        Parameters
-        ----------
-        features
-            ``(N, D)``.
-
-        Returns
-        -------
-        ndarray
-            ``int64`` ``(N,)``.
-        """
-
-    @property
-    def digest(self) -> str:
-        """Sixteen digits that change with anything that was learned."""
 
 
 class LinearMachine:
@@ -76,38 +44,21 @@ class LinearMachine:
     array([2, 1, 0])
     """
 
+    record: Mapping[str, Any] = {}
+
     def __init__(self, penalty: float = PENALTY) -> None:
         from sklearn.svm import SVC
 
         self.machine = SVC(kernel="linear", C=penalty)
 
-    def fit(self, features: NDArray[np.floating], labels: NDArray[np.int64]) -> None:
-        """Learn.
-
-        Parameters
-        ----------
-        features
-            ``(N, D)``.
-        labels
-            ``(N,)`` codes.
-        """
+    def fit(self, features: NDArray[Any], labels: NDArray[np.int64], seed: int = 0) -> None:
+        """Learn from features ``(N, D)``; nothing in it is random."""
         _check(features, labels)
         self.machine.fit(np.asarray(features, np.float64), labels)
 
-    def predict(self, features: NDArray[np.floating]) -> NDArray[np.int64]:
-        """Return a code for every row.
-
-        Parameters
-        ----------
-        features
-            ``(N, D)``.
-
-        Returns
-        -------
-        ndarray
-            ``int64`` ``(N,)``.
-        """
-        return np.asarray(self.machine.predict(np.asarray(features, np.float64)), np.int64)
+    def predict(self, features: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the code of every row."""
+        return self.machine.predict(np.asarray(features, np.float64))
 
     @property
     def digest(self) -> str:
@@ -115,29 +66,14 @@ class LinearMachine:
         return fingerprint(self.machine.coef_, self.machine.intercept_)
 
 
-def linear_machine(profile: str, seed: int) -> Classifier:
-    """Return an untrained machine: it has one setting, and no use for a seed."""
+def linear_machine(profile: str) -> Learner:
+    """Return an untrained machine: it has one setting."""
     return LinearMachine()
 
 
 @dataclass(frozen=True)
 class NetSettings:
-    """How a small network is trained: Adam, cross-entropy, no validation, no early stopping.
-
-    Parameters
-    ----------
-    epochs
-        Passes over the training clips.
-    learning_rate
-        Of Adam.
-    batch_size
-        Clips a step.
-
-    Examples
-    --------
-    >>> NetSettings(500, 5e-5, 256).epochs
-    500
-    """
+    """How a small network is trained: Adam, cross-entropy, no validation, no early stopping."""
 
     epochs: int
     learning_rate: float
@@ -153,8 +89,6 @@ class SmallNet:
         Makes the untrained network.
     settings
         How to train it.
-    seed
-        Of weights, order and dropout. The same seed gives the same bytes.
 
     Examples
     --------
@@ -166,22 +100,17 @@ class SmallNet:
     (6,)
     """
 
-    def __init__(
-        self, network: Callable[[], torch.nn.Module], settings: NetSettings, seed: int = 0
-    ) -> None:
-        self.make, self.settings, self.seed = network, settings, seed
+    record: Mapping[str, Any] = {}
+
+    def __init__(self, network: Callable[[], torch.nn.Module], settings: NetSettings) -> None:
+        self.make, self.settings = network, settings
         self.network: torch.nn.Module | None = None
         self.scale = np.ones((1, 3, 1, 1), np.float32)
 
-    def fit(self, features: NDArray[np.floating], labels: NDArray[np.int64]) -> None:
-        """Learn.
+    def fit(self, features: NDArray[Any], labels: NDArray[np.int64], seed: int = 0) -> None:
+        """Learn from u, v and strain ``(N, 2352)``, each divided by its spread over these clips.
 
-        Parameters
-        ----------
-        features
-            ``(N, 2352)``, u, v and strain; each is divided by its spread over the training clips.
-        labels
-            ``(N,)`` codes.
+        The seed is of weights, order and dropout: the same one gives the same bytes.
         """
         import torch
 
@@ -193,40 +122,24 @@ class SmallNet:
         self.scale = np.maximum(spread, 1e-6)
         inputs, target = torch.from_numpy(images / self.scale), torch.from_numpy(labels)
         with one_thread(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            self.network = self.make()
+            torch.manual_seed(seed)
+            network = self.make().train()
             optimizer = torch.optim.Adam(
-                self.network.parameters(), lr=self.settings.learning_rate, fused=True
+                network.parameters(), lr=self.settings.learning_rate, fused=True
             )
-            self.network.train()
             for _ in range(self.settings.epochs):
-                order = torch.randperm(len(inputs))
-                for chosen in _batches(order, self.settings.batch_size):
+                for chosen in torch.split(torch.randperm(len(inputs)), self.settings.batch_size):
+                    if len(chosen) == 1:  # batch normalization has no statistics of one clip
+                        continue
                     optimizer.zero_grad()
-                    scores = self.network(inputs[chosen])
+                    scores = network(inputs[chosen])
                     loss: Any = torch.nn.functional.cross_entropy(scores, target[chosen])
                     loss.backward()
                     optimizer.step()
-            self.network.eval()
+        self.network = network.eval()
 
-    def predict(self, features: NDArray[np.floating]) -> NDArray[np.int64]:
-        """Return a code for every row.
-
-        Parameters
-        ----------
-        features
-            ``(N, 2352)``.
-
-        Returns
-        -------
-        ndarray
-            ``int64`` ``(N,)``.
-
-        Raises
-        ------
-        InputError
-            If nothing was learned yet.
-        """
+    def predict(self, features: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the code of every row."""
         import torch
 
         from memaa_lib.network import one_thread
@@ -235,7 +148,7 @@ class SmallNet:
             raise InputError("the network has not been trained; call fit first")
         with one_thread(), torch.inference_mode():
             scores = self.network(torch.from_numpy(_as_images(features) / self.scale))
-        return np.asarray(scores.argmax(dim=1).numpy(), np.int64)
+        return scores.argmax(dim=1).numpy()
 
     @property
     def digest(self) -> str:
@@ -245,7 +158,7 @@ class SmallNet:
 
 @dataclass(frozen=True)
 class System:
-    """A compared system: features of a clip, and a classifier for them.
+    """A compared system: features of a clip, and what learns from them.
 
     A module of :mod:`memaa_lib.baselines` ends with those that it brings: ``SYSTEMS = (System(...),)``.
 
@@ -259,9 +172,9 @@ class System:
         Where it is described.
     features
         From a clip to a vector.
-    classifier
-        From profile and seed to an untrained classifier. The profile ``"paper"`` takes the training
-        settings that were published, ``"laptop"`` settings that two cores finish in minutes.
+    learner
+        From the name of a profile to what learns. The profile ``"paper"`` takes the training settings
+        that were published, ``"laptop"`` settings that two cores finish in minutes.
 
     Examples
     --------
@@ -274,19 +187,12 @@ class System:
     title: str
     source: str
     features: Callable[[FaceClip], NDArray[np.float32]]
-    classifier: Callable[[str, int], Classifier] = linear_machine
+    learner: Callable[[str], Learner] = linear_machine
 
     @property
     def shares(self) -> str:
         """Where its features are kept: systems with the same ones share them."""
         return self.features.__module__.rpartition(".")[2]
-
-
-def _batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
-    """Cut an order into batches; a last one of a single clip has no statistics and is left out."""
-    import torch
-
-    return [part for part in torch.split(order, size) if len(part) > 1]
 
 
 def _as_images(features: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -297,7 +203,7 @@ def _as_images(features: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def _check(features: NDArray[np.floating], labels: NDArray[np.int64]) -> None:
-    """Refuse features that no classifier can learn from."""
+    """Refuse features that nothing can learn from."""
     if features.ndim != 2 or len(features) != len(labels):
         raise InputError(
             f"features of {features.shape} and {len(labels)} labels; expected one row a clip"

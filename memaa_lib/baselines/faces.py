@@ -6,22 +6,20 @@ frames, one that looks at the whole clip decodes all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import cv2
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from memaa_lib._support.errors import InputError
-from memaa_lib.clips import read_image, to_gray
-from memaa_lib.datasets.layout import scan_frames
-from memaa_lib.registration import FACE_SIZE, crop_window, find_landmarks, is_uncropped
-from memaa_lib.texture import lbp_map, texture_intensity
+from memaa_lib.clips import Box, Clip, read_image, resize, to_gray
+from memaa_lib.datasets.index import present_frames
+from memaa_lib.datasets.rows import ClipRow
+from memaa_lib.registration import crop_window, first_landmarks, is_uncropped
+from memaa_lib.texture import FACE_SIZE, lbp_map, texture_intensity
 
 ApexRule = Literal["middle", "searched"]
 EYES = ((17, 22, 36, 42), (22, 27, 42, 48))  # landmarks: brow from, to; eye from, to
@@ -51,45 +49,41 @@ class FaceClip:
     memaa_lib.InputError: nowhere: no frame from 1 to 9; get the clip again or leave it out
     """
 
-    row: Mapping[str, Any]
+    row: ClipRow
     size: tuple[int, int] = FACE_SIZE
     apex_rule: ApexRule = "middle"
 
+    def __post_init__(self) -> None:
+        """Take any form of a row."""
+        object.__setattr__(self, "row", ClipRow.of(self.row))
+
     @cached_property
+    def _present(self) -> tuple[list[Path], list[int]]:
+        return present_frames(self.row)
+
+    @property
     def numbers(self) -> list[int]:
         """Numbers of the frames from onset to offset that are on disk."""
-        first, last = int(self.row["onset"]), int(self.row["offset"])
-        numbers = [n for n in scan_frames(self.row["path"]).frames if first <= n <= last]
-        if not numbers:
-            raise InputError(
-                f"{self.row['path']}: no frame from {first} to {last}; get the clip again or leave "
-                "it out"
-            )
-        return numbers
+        return self._present[1]
 
     @cached_property
-    def _names(self) -> Mapping[int, str]:
-        return scan_frames(self.row["path"]).frames
+    def _first(self) -> Clip:
+        """The onset frame as it is on disk."""
+        row = self.row
+        first = self._read(0)[None]
+        return Clip(first, row.fps, dataset=row.dataset, subject=row.subject, name=row.clip)
 
     @cached_property
-    def _first(self) -> NDArray[np.uint8]:
-        return self._read(0)
-
-    @cached_property
-    def landmarks(self) -> NDArray[np.float32]:
+    def landmarks(self) -> NDArray[np.floating]:
         """``(68, 2)``, px, of the onset frame as it is on disk, found by dlib."""
-        name = f"{self.row['dataset']} {self.row['clip']}"
-        found: NDArray[np.float32] = find_landmarks(self._first[None], whole_image=True, name=name)[
-            0
-        ]
-        return found
+        return first_landmarks(self._first)
 
     @cached_property
-    def window(self) -> tuple[int, int, int, int]:
+    def window(self) -> Box:
         """Left, top, right, bottom of the face in a frame; the whole frame if it is cropped."""
-        if is_uncropped(self._first[None], self.landmarks):
-            return crop_window(self._first[None], self.landmarks)
-        return 0, 0, self._first.shape[1], self._first.shape[0]
+        if is_uncropped(self._first, self.landmarks):
+            return crop_window(self._first, self.landmarks)
+        return 0, 0, self._first.width, self._first.height
 
     @cached_property
     def faces(self) -> NDArray[np.uint8]:
@@ -99,10 +93,10 @@ class FaceClip:
     @cached_property
     def apex(self) -> int:
         """Position of the apex: annotated, else by the rule; the nearest frame on disk."""
-        annotated = self.row["apex"]
-        if pd.isna(annotated) and self.apex_rule == "searched":
+        annotated = self.row.apex
+        if annotated is None and self.apex_rule == "searched":
             return searched_apex(self.faces, self.face_landmarks)
-        wanted = int(self.row["apex_or_middle"] if pd.isna(annotated) else annotated)
+        wanted = self.row.apex_or_middle if annotated is None else annotated
         return int(np.argmin([abs(number - wanted) for number in self.numbers]))
 
     @cached_property
@@ -127,19 +121,15 @@ class FaceClip:
             ``uint8`` gray ``(rows, columns)``.
         """
         left, top, right, bottom = self.window
-        frame = self._first if position == 0 else self._read(position)
-        cut = frame[top:bottom, left:right]
-        shrinks = cut.size > self.size[0] * self.size[1]
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        return np.asarray(cv2.resize(cut, self.size[::-1], interpolation=method), np.uint8)
+        frame = self._first.frames[0] if position == 0 else self._read(position)
+        return np.asarray(resize(frame[top:bottom, left:right], *self.size), np.uint8)
 
     def _read(self, position: int) -> NDArray[np.uint8]:
-        path = Path(self.row["path"], self._names[self.numbers[position]])
-        gray: NDArray[np.uint8] = to_gray(read_image(path)[None])[0]
+        gray: NDArray[np.uint8] = to_gray(read_image(self._present[0][position])[None])[0]
         return gray
 
 
-def apex_position(row: Mapping[str, Any]) -> int:
+def apex_position(row: ClipRow) -> int:
     """Return the position of a clip's apex, counted from 0 at the onset.
 
     Parameters
@@ -298,4 +288,5 @@ def spotted_apex(faces: NDArray[np.uint8]) -> int:
     >>> spotted_apex(np.zeros((4, 64, 64), np.uint8))
     0
     """
-    return int(np.argmax(texture_intensity(faces)))
+    # any frame rate will do: A_i counts in frames
+    return int(np.argmax(texture_intensity(Clip(faces, fps=1), size=faces.shape[1:])))

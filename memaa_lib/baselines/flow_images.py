@@ -39,39 +39,23 @@ def flow_image(flow: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def clip_features(clip: FaceClip) -> NDArray[np.float32]:
-    """Return the network input of a clip, see :func:`flow_image`.
-
-    Parameters
-    ----------
-    clip
-        The clip.
-
-    Returns
-    -------
-    ndarray
-        ``float32`` ``(2352,)``.
-
-    Examples
-    --------
-    >>> clip_features(FaceClip(load_index("smic").iloc[0])).shape  # doctest: +SKIP
-    (2352,)
-    """
+    """Return the network input of a clip as a vector ``(2352,)``, see :func:`flow_image`."""
     return flow_image(onset_to_apex(clip)).ravel()
 
 
-def off_apexnet(profile: str, seed: int) -> SmallNet:
+def off_apexnet(profile: str) -> SmallNet:
     """Return an untrained OFF-ApexNet."""
     # The networks are imported here because torch takes seconds to import.
     from memaa_lib.baselines.networks.off_apexnet import OffApexNet
 
-    return SmallNet(OffApexNet, OFF_APEXNET_SETTINGS[profile], seed)
+    return SmallNet(OffApexNet, OFF_APEXNET_SETTINGS[profile])
 
 
-def ststnet(profile: str, seed: int) -> SmallNet:
+def ststnet(profile: str) -> SmallNet:
     """Return an untrained STSTNet."""
     from memaa_lib.baselines.networks.ststnet import STSTNet
 
-    return SmallNet(STSTNet, STSTNET_SETTINGS[profile], seed)
+    return SmallNet(STSTNet, STSTNET_SETTINGS[profile])
 
 
 SYSTEMS = (

@@ -20,22 +20,9 @@ SMALL = 1e-5  # keeps an empty histogram from being divided by zero
 
 
 def gradients(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the differences between the two neighbours of each pixel, zero at the borders.
+    """Return the differences ``(3, T, H, W)`` along t, y, x between each pixel's two neighbours.
 
-    Parameters
-    ----------
-    frames
-        ``uint8`` gray ``(T, H, W)``.
-
-    Returns
-    -------
-    ndarray
-        ``float32`` ``(3, T, H, W)``: along t, y and x.
-
-    Examples
-    --------
-    >>> gradients(np.arange(5, dtype=np.uint8)[:, None, None])[0].ravel()
-    array([0., 2., 2., 2., 0.], dtype=float32)
+    They are zero at the borders.
     """
     values = frames.astype(np.float32)
     result = np.zeros((3, *values.shape), np.float32)
@@ -50,30 +37,9 @@ def orientation_histograms(
 ) -> NDArray[np.float32]:
     """Count unsigned orientations in blocks, each pixel with the length of its gradient.
 
-    Parameters
-    ----------
-    down, right
-        ``(T, H, W)``, the two components of the gradient in a plane.
-    bins
-        Orientations, evenly from 0 to 180 degrees.
-    blocks
-        Blocks along each side of the image; a remainder is left out.
-
-    Returns
-    -------
-    ndarray
-        ``float32`` ``(blocks, blocks, bins)``; each histogram is divided by its sum.
-
-    Raises
-    ------
-    InputError
-        If the image is too small for the blocks.
-
-    Examples
-    --------
-    >>> slope = np.ones((1, 5, 5), np.float32)
-    >>> orientation_histograms(slope, slope, 4)[0, 0].round(3).tolist()
-    [0.0, 1.0, 0.0, 0.0]
+    ``down`` and ``right`` ``(T, H, W)`` are the two components of the gradient in a plane; the bins
+    are evenly spread from 0 to 180 degrees. Each histogram of the result ``(blocks, blocks, bins)``
+    is divided by its sum. A remainder at the right and the bottom is left out.
     """
     height, width = down.shape[1] // blocks, down.shape[2] // blocks
     if min(height, width) < 1:
@@ -91,27 +57,9 @@ def orientation_histograms(
 
 
 def hog3d(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the 3DHOG features of a gray clip.
+    """Return the 800 3DHOG features of a gray clip: 25 blocks, 8 + 12 + 12 orientations.
 
-    Parameters
-    ----------
-    frames
-        ``uint8`` ``(T, H, W)``; brought to ten frames as for LBP-TOP.
-
-    Returns
-    -------
-    ndarray
-        ``float32`` ``(800,)``: 25 blocks, 8 + 12 + 12 orientations.
-
-    Raises
-    ------
-    InputError
-        If the frames are no gray clip or too small.
-
-    Examples
-    --------
-    >>> hog3d(np.zeros((12, 32, 32), np.uint8)).shape
-    (800,)
+    The clip is brought to ten frames as for LBP-TOP.
     """
     along = gradients(interpolate(frames))
     parts = [
@@ -122,23 +70,7 @@ def hog3d(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def clip_features(clip: FaceClip) -> NDArray[np.float32]:
-    """Return the features of a clip, see :func:`hog3d`.
-
-    Parameters
-    ----------
-    clip
-        The clip.
-
-    Returns
-    -------
-    ndarray
-        ``float32`` ``(800,)``.
-
-    Examples
-    --------
-    >>> clip_features(FaceClip(load_index("smic").iloc[0])).shape  # doctest: +SKIP
-    (800,)
-    """
+    """Return the features of a clip, see :func:`hog3d`."""
     return hog3d(clip.faces)
 
 

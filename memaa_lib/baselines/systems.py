@@ -5,6 +5,7 @@ from __future__ import annotations
 import pkgutil
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -14,13 +15,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from memaa_lib import protocol
 from memaa_lib._support.cache import VERSION, fingerprint, kept_arrays
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.running import in_parallel, one_opencv_thread, progress
 from memaa_lib.baselines.classifiers import System
 from memaa_lib.baselines.faces import ApexRule, FaceClip
+from memaa_lib.datasets import ClipRow, rows_of
 from memaa_lib.datasets.layout import clip_fingerprint
 from memaa_lib.paper import table
+from memaa_lib.protocol import Learner
 
 
 def _collect() -> Mapping[str, System]:
@@ -41,33 +45,63 @@ SYSTEMS = _collect()
 SYSTEM_PROFILES = ("paper", "laptop")
 
 
-def system_named(name: str) -> System:
-    """Return a system by its name.
+class ComparedSystem:
+    """A compared system with its settings, as :class:`memaa_lib.protocol.System` asks.
 
     Parameters
     ----------
-    name
-        A key of :data:`SYSTEMS`.
-
-    Returns
-    -------
-    System
-
-    Raises
-    ------
-    InputError
-        If there is no such system.
-
-    Examples
-    --------
-    >>> system_named("resnet")
-    Traceback (most recent call last):
-        ...
-    memaa_lib.InputError: resnet: no such method; there are lbp_top, bi_woof, ...
+    system
+        A value of :data:`SYSTEMS`.
+    profile
+        ``"laptop"``, or ``"paper"`` for the published training settings of the small networks.
+    seed
+        Seed of the run.
+    n_jobs
+        Not used: nothing is made beforehand.
+    apex_rule
+        What stands for an apex that nobody annotated (SMIC): ``"middle"`` or ``"searched"``.
     """
-    if name not in SYSTEMS:
-        raise InputError(f"{name}: no such method; there are {', '.join(SYSTEMS)}")
-    return SYSTEMS[name]
+
+    start, device = "scratch", "cpu"
+    leak: str | None = None
+
+    def __init__(
+        self,
+        system: System,
+        profile: str = "laptop",
+        *,
+        seed: int = 0,
+        n_jobs: int = 2,
+        apex_rule: ApexRule = "middle",
+    ) -> None:
+        if profile not in SYSTEM_PROFILES:
+            raise InputError(
+                f"unknown profile {profile!r}: choose one of {', '.join(SYSTEM_PROFILES)}"
+            )
+        self.system, self.profile, self.seed, self.apex_rule = system, profile, seed, apex_rule
+        self.name = system.name
+
+    def features(self, index: pd.DataFrame, n_jobs: int) -> NDArray[np.float32]:
+        """Return the features of all clips."""
+        return make_features(index, [self.name], apex_rule=self.apex_rule, n_jobs=n_jobs)[self.name]
+
+    def key(self) -> Any:
+        """Return all that results depend on besides features, labels and seed."""
+        return self.name, self.profile
+
+    def learner(self, features: NDArray[Any]) -> tuple[NDArray[Any], Learner]:
+        """Return the features as they are, and what learns from them."""
+        return features, self.system.learner(self.profile)
+
+
+protocol.SYSTEMS.update((name, partial(ComparedSystem, system)) for name, system in SYSTEMS.items())
+
+
+def _named(method: str) -> System:
+    """Return a compared system by its name."""
+    if method not in SYSTEMS:
+        raise InputError(f"{method}: no compared system; there are {', '.join(SYSTEMS)}")
+    return SYSTEMS[method]
 
 
 def make_features(
@@ -99,17 +133,12 @@ def make_features(
     ------
     InputError
         If the index is empty, a method unknown, or a clip cannot be used.
-
-    Examples
-    --------
-    >>> make_features(load_index("smic"), ["bi_woof"])["bi_woof"].shape  # doctest: +SKIP
-    (164, 200)
     """
     if not len(index):
         raise InputError("the index holds no clip; choose a data set and protocol that do")
-    shared = {method: system_named(method).shares for method in methods}
-    wanted = {system_named(method).shares: method for method in methods}
-    rows = index.to_dict("records")
+    shared = {method: _named(method).shares for method in methods}
+    wanted = {_named(method).shares: method for method in methods}
+    rows = rows_of(index)
     calls = ((row, tuple(wanted.values()), apex_rule) for row in rows)
     found: dict[str, list[NDArray[np.float32]]] = {name: [] for name in wanted}
     with progress("features", len(rows)) as advance:
@@ -122,7 +151,7 @@ def make_features(
 
 
 def _kept_features(
-    row: Mapping[str, Any], methods: tuple[str, ...], apex_rule: ApexRule
+    row: ClipRow, methods: tuple[str, ...], apex_rule: ApexRule
 ) -> dict[str, NDArray[np.float32]]:
     """Features of one clip, from the cache where they are there."""
     clip, result = FaceClip(row, apex_rule=apex_rule), {}
@@ -152,19 +181,15 @@ def cost_per_clip(index: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
     pandas.DataFrame
         Index ``method``; ``ms``, median processor time a clip on one core, and ``frames``, whether
         the system reads two frames or all.
-
-    Examples
-    --------
-    >>> cost_per_clip(load_index("smic").head(12), ["bi_woof"])  # doctest: +SKIP
     """
     table = {}
     for method in methods:
         with one_opencv_thread():
-            table[method] = _cost(system_named(method), index.to_dict("records"))
+            table[method] = _cost(_named(method), rows_of(index))
     return pd.DataFrame.from_dict(table, orient="index").rename_axis("method")
 
 
-def _cost(system: System, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _cost(system: System, rows: Sequence[ClipRow]) -> dict[str, Any]:
     """Measure one system."""
     system.features(FaceClip(rows[0]))  # compile and load once
     spent = []

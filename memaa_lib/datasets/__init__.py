@@ -10,9 +10,11 @@ from memaa_lib.datasets.index import (
     subject_key,
 )
 from memaa_lib.datasets.roots import DataRoot, ensure_root, find_root
+from memaa_lib.datasets.rows import ClipRow, rows_of
 
 __all__ = [
     "CheckReport",
+    "ClipRow",
     "DataRoot",
     "check",
     "ensure_root",
@@ -23,5 +25,6 @@ __all__ = [
     "load_index",
     "load_truth",
     "load_truth_landmarks",
+    "rows_of",
     "subject_key",
 ]

@@ -20,45 +20,33 @@ from memaa_lib._support.cache import cache_root
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.media import TAIL_BYTES, cut_short, image_header, read_image
 from memaa_lib._support.running import progress
+from memaa_lib.clips import FolderScan
 from memaa_lib.datasets.composite import exclusion, rule_exclusion
 from memaa_lib.datasets.index import read_release
-from memaa_lib.datasets.layout import FolderScan
 from memaa_lib.datasets.manifests import Counts, dataset_names, load_composite, load_manifest
 from memaa_lib.datasets.reading import Problem, Reading
 from memaa_lib.datasets.roots import configured_root
 from memaa_lib.datasets.truth import TRUTH_FOLDER, find_truth_folder, read_truth
 from memaa_lib.paper import CLASSES, DATASETS
 
-_SHOWN_NUMBERS = 6
+_SHOWN_NUMBERS = 6  # runs of frame numbers in a message
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What a check found.
-
-    Attributes
-    ----------
-    dataset, root, variant, coding, is_twin
-        What was checked.
-    counts
-        Expected and found clips of each class, clips in all, subjects, annotated clips.
-    problems
-        What should not be so.
-    known
-        What is known of the release (see the manifest) or meant so in a twin, with the reason.
-    n_files
-        Frames found.
-    """
+    """What a check found."""
 
     dataset: str
     root: str
     variant: str
     coding: str | None
     is_twin: bool
+    # expected and found: clips of each class and in all, subjects, annotated clips
     counts: pd.DataFrame
-    problems: tuple[Problem, ...]
+    problems: tuple[Problem, ...]  # what should not be so
+    # known of the release (its manifest) or meant so in a twin, with the reason
     known: tuple[Problem, ...]
-    n_files: int
+    n_files: int  # frames found
 
     @property
     def ok(self) -> bool:
@@ -66,13 +54,7 @@ class CheckReport:
         return not self.problems
 
     def to_frame(self) -> pd.DataFrame:
-        """Return all problems as a table, the unexpected ones first.
-
-        Returns
-        -------
-        pandas.DataFrame
-            ``known, kind, subject, clip, message, file``.
-        """
+        """Return all problems, the unexpected first: ``known, kind, subject, clip, message, file``."""
         rows = [{"known": False, **asdict(problem)} for problem in self.problems]
         rows += [{"known": True, **asdict(problem)} for problem in self.known]
         return pd.DataFrame(rows, columns=["known", "kind", "subject", "clip", "message", "file"])
@@ -155,10 +137,16 @@ def check(
 
     Examples
     --------
-    >>> check("smic", "nowhere")
-    Traceback (most recent call last):
-        ...
-    memaa_lib.InputError: nowhere: no such folder (the root given for smic); name the...
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from memaa_lib.clips import write_image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for number in (1, 2, 4):
+    ...         name = f"further/f1/micro/negative/f1_ne_01/reg_image{number:06d}.bmp"
+    ...         write_image(Path(folder, name), np.zeros((178, 146, 3), np.uint8))
+    ...     report = check("further", folder)
+    >>> report.problems[0].kind, report.problems[0].clip, report.problems[0].message
+    ('missing frames', 'f001_ne_01', '1 of 4 frames missing: 3')
     """
     if dataset == "composite":
         raise InputError("composite: check its members one by one (smic, casme2, samm)")

@@ -20,16 +20,7 @@ def exclusion(reading: Reading, record: dict[str, Any]) -> str | None:
 
 
 def rule_exclusion(reading: Reading, record: dict[str, Any]) -> str | None:
-    """Say why the rule leaves a clip out, whatever is on disk; ``None`` if it takes it.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> from memaa_lib.datasets.manifests import load_manifest
-    >>> reading = SimpleNamespace(manifest=load_manifest("casme2"), coding="2014")
-    >>> rule_exclusion(reading, {"label": "negative", "apex": 69, "onset": 69})
-    'the apex is not after the onset'
-    """
+    """Say why the rule leaves a clip out, whatever is on disk; ``None`` if it takes it."""
     rule = reading.manifest.composite
     if record["label"] is None:
         return f"emotion {record['emotion']!r} has no class in the composite"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from memaa_lib._support.errors import InputError
 from memaa_lib.clips import Clip
 from memaa_lib.datasets.index import load_clip, load_index, load_truth
 from memaa_lib.datasets.manifests import dataset_names, load_manifest
+from memaa_lib.datasets.rows import ClipRow
 from memaa_lib.datasets.truth import read_truth
 from memaa_lib.datasets.twins.release import ensure_twin
 from memaa_lib.paper import CLASSES, DATASET_TITLES
@@ -65,7 +65,7 @@ def describe(index: pd.DataFrame) -> str:
     return f"{' + '.join(parts)}: {len(index)} clips of {subjects} subjects"
 
 
-def may_be_shown(row: Any) -> bool:
+def may_be_shown(row: ClipRow) -> bool:
     """Whether the licence lets this clip's face be published.
 
     Examples
@@ -73,7 +73,8 @@ def may_be_shown(row: Any) -> bool:
     >>> may_be_shown({"dataset": "samm", "subject": "006", "is_twin": False})
     False
     """
-    return bool(row["is_twin"]) or row["subject"] in publishable(row["dataset"])
+    row = ClipRow.of(row)
+    return row.is_twin or row.subject in publishable(row.dataset)
 
 
 def publishable(dataset: str) -> frozenset[str]:
@@ -162,13 +163,15 @@ def _blinks(row: pd.Series) -> bool:
     return bool(row.get("is_twin", False)) and float(load_truth(row)["blink"].max()) > 0
 
 
-def example_clip(index: pd.DataFrame, label: str, rank: int = 0) -> Clip:
+def example_clip(index: pd.DataFrame, label: str, rank: int = 0, *, crop: bool = True) -> Clip:
     """Load a typical clip of a class whose face may be shown.
 
     Parameters
     ----------
     index, label, rank
         See :func:`example_row`.
+    crop
+        See :func:`memaa_lib.datasets.load_clip`.
 
     Returns
     -------
@@ -176,8 +179,7 @@ def example_clip(index: pd.DataFrame, label: str, rank: int = 0) -> Clip:
         From the index if its licence allows it to be shown, else from the set's synthetic twin; then
         a line in the log says so.
     """
-    row = shown_row(index, label, rank)
-    return load_clip(row)
+    return load_clip(shown_row(index, label, rank), crop=crop)
 
 
 def shown_row(index: pd.DataFrame, label: str, rank: int = 0) -> pd.Series:

@@ -14,13 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memaa_lib._support.errors import InputError
-from memaa_lib.clips import Clip, stack_images
+from memaa_lib.clips import Clip, scan_frames, stack_images
 from memaa_lib.datasets import annotated, smic
 from memaa_lib.datasets.composite import exclusion
-from memaa_lib.datasets.layout import scan_frames
 from memaa_lib.datasets.manifests import load_composite, load_manifest
 from memaa_lib.datasets.reading import Reading, to_frame
 from memaa_lib.datasets.roots import configured_root, ensure_root
+from memaa_lib.datasets.rows import ClipRow
 from memaa_lib.datasets.truth import (
     LEVELS_TO_ROOT,
     clip_truth_path,
@@ -155,13 +155,16 @@ def explain_exclusions(
     return pd.DataFrame(rows, columns=["dataset", "subject", "clip", "emotion", "reason"])
 
 
-def load_clip(row: Any) -> Clip:
+def load_clip(row: ClipRow, *, crop: bool = True) -> Clip:
     """Read the frames of one row of the index, onset to offset.
 
     Parameters
     ----------
     row
-        A row of :func:`load_index`: a Series, a dict, or what ``itertuples`` gives.
+        A row of :func:`load_index`: ``index.iloc[i]``, a dict, or what ``itertuples`` gives.
+    crop
+        Cut the face out where it is small in the frame (SAMM and the raw releases), see
+        :func:`memaa_lib.registration.crop_clip`.
 
     Returns
     -------
@@ -173,40 +176,47 @@ def load_clip(row: Any) -> Clip:
     Raises
     ------
     InputError
-        If no frame is there or one cannot be read.
+        If no frame is there, one cannot be read, or frames to be cropped show no face.
     """
-    frames, numbers = _present_frames(row)
-    name = "/".join(str(_field(row, key)) for key in ("dataset", "subject", "clip"))
-    onset, offset = int(_field(row, "onset")), int(_field(row, "offset"))
-    missing = offset - onset + 1 - len(numbers)
-    if missing:
-        logger.warning("%s: %d of %d frames missing", name, missing, offset - onset + 1)
-    apex = _field(row, "apex")
+    row = ClipRow.of(row)
+    files, numbers = present_frames(row)
+    expected = row.offset - row.onset + 1
+    if len(numbers) < expected:
+        missing = expected - len(numbers)
+        logger.warning("%s: %d of %d frames missing", row.name, missing, expected)
     position = None
-    if not pd.isna(apex):
-        position = int(np.argmin([abs(number - int(apex)) for number in numbers]))
-        if numbers[position] != int(apex):
-            logger.warning("%s: no apex frame %d; %d stands for it", name, apex, numbers[position])
-    label = _field(row, "label")
+    if row.apex is not None:
+        position = int(np.argmin([abs(number - row.apex) for number in numbers]))
+        if numbers[position] != row.apex:
+            logger.warning(
+                "%s: no apex frame %d; %d stands for it", row.name, row.apex, numbers[position]
+            )
     try:
-        images = stack_images(frames)
+        images = stack_images(files)
     except InputError as error:
         raise InputError(f"{error}{_how_to_mend(row)}") from None
-    return Clip(
+    clip = Clip(
         images,
-        float(_field(row, "fps")),
+        float(row.fps),
         onset=0,
         apex=position,
-        offset=len(frames) - 1,
-        dataset=str(_field(row, "dataset")),
-        subject=str(_field(row, "subject")),
-        name=str(_field(row, "clip")),
-        label=None if pd.isna(label) else str(label),
+        offset=len(files) - 1,
+        dataset=row.dataset,
+        subject=row.subject,
+        name=row.clip,
+        label=row.label,
     )
+    if not crop:
+        return clip
+    from memaa_lib.registration import (
+        crop_clip,
+    )  # a second, which only a clip to be cropped has to pay
+
+    return crop_clip(clip)
 
 
-def load_truth_landmarks(row: Any) -> NDArray[np.float32]:
-    """Read the true landmarks of one clip of a synthetic twin, for the frames of :func:`load_clip`.
+def load_truth_landmarks(row: ClipRow) -> NDArray[np.float32]:
+    """Read the true landmarks of one clip of a synthetic twin, for its frames as they were recorded.
 
     Parameters
     ----------
@@ -216,7 +226,8 @@ def load_truth_landmarks(row: Any) -> NDArray[np.float32]:
     Returns
     -------
     ndarray
-        ``float32`` ``(T, 68, 2)``, px, x right and y down, pixel centres at integers.
+        ``float32`` ``(T, 68, 2)``, px, x right and y down, pixel centres at integers, for the frames
+        of ``load_clip(row, crop=False)``.
 
     Raises
     ------
@@ -231,13 +242,14 @@ def load_truth_landmarks(row: Any) -> NDArray[np.float32]:
         ...
     memaa_lib.InputError: smic/s01/s01_ne_01: real data have no true landmarks; find...
     """
+    row = ClipRow.of(row)
     truth = load_truth(row)
-    _, numbers = _present_frames(row)
+    _, numbers = present_frames(row)
     positions = np.searchsorted(truth["frame_numbers"], numbers)
     return np.asarray(truth["landmarks"][positions], np.float32)
 
 
-def load_truth(row: Any) -> dict[str, NDArray[Any]]:
+def load_truth(row: ClipRow) -> dict[str, NDArray[Any]]:
     """Read all ground truth of one clip of a synthetic twin.
 
     Parameters
@@ -255,26 +267,24 @@ def load_truth(row: Any) -> dict[str, NDArray[Any]]:
     InputError
         If the row is not of a twin.
     """
-    subject, clip = str(_field(row, "subject")), str(_field(row, "clip"))
-    path = _field(row, "path")
-    folder = None if pd.isna(path) else find_truth_folder(path, LEVELS_TO_ROOT)
+    row = ClipRow.of(row)
+    folder = None if row.path is None else find_truth_folder(row.path, LEVELS_TO_ROOT)
     if folder is None:
         raise InputError(
-            f"{_field(row, 'dataset')}/{subject}/{clip}: real data have no true landmarks; "
-            "find them with memaa_lib.registration"
+            f"{row.name}: real data have no true landmarks; find them with memaa_lib.registration"
         )
-    file = clip_truth_path(folder.parent, subject, clip)
+    file = clip_truth_path(folder.parent, row.subject, row.clip)
     if file.is_file() and not _is_whole(file):
         raise InputError(f"{file}: damaged{_how_to_mend(row)}")
-    return read_clip_truth(folder.parent, subject, clip)
+    return read_clip_truth(folder.parent, row.subject, row.clip)
 
 
-def _how_to_mend(row: Any) -> str:
+def _how_to_mend(row: ClipRow) -> str:
     """Say how a damaged clip of a synthetic twin is rendered again; nothing for a real one."""
-    folder = find_truth_folder(_field(row, "path"), LEVELS_TO_ROOT)
+    folder = find_truth_folder(row.path or "", LEVELS_TO_ROOT)
     if folder is None:
         return ""
-    truth = clip_truth_path(folder.parent, str(_field(row, "subject")), str(_field(row, "clip")))
+    truth = clip_truth_path(folder.parent, row.subject, row.clip)
     return f"; to render the twin's clip again, remove {truth} and run memaa data twin"
 
 
@@ -287,7 +297,7 @@ def _is_whole(file: Path) -> bool:
         return False
 
 
-def subject_key(row: Any) -> str:
+def subject_key(row: ClipRow) -> str:
     """Return the group of a clip: data set and subject, for ids of different sets can look alike.
 
     Examples
@@ -295,37 +305,26 @@ def subject_key(row: Any) -> str:
     >>> subject_key({"dataset": "samm", "subject": "006"})
     'samm/006'
     """
-    return f"{_field(row, 'dataset')}/{_field(row, 'subject')}"
+    row = ClipRow.of(row)
+    return f"{row.dataset}/{row.subject}"
 
 
-def _field(row: Any, name: str) -> Any:
-    """Return a field of a Series, a mapping or a named tuple."""
-    if isinstance(row, (pd.Series, Mapping)):
-        return row[name]
-    return getattr(row, name)
-
-
-def _present_frames(row: Any) -> tuple[list[Path], list[int]]:
-    """Files and numbers of the frames from onset to offset that are on disk."""
-    path = _field(row, "path")
-    if pd.isna(path):
+def present_frames(row: ClipRow) -> tuple[list[Path], list[int]]:
+    """Return files and numbers of the frames from onset to offset that are on disk."""
+    if row.path is None:
+        raise InputError(f"{row.name}: no frames on disk; leave out rows with n_frames 0")
+    scan = scan_frames(row.path)
+    if scan.links and find_truth_folder(row.path, LEVELS_TO_ROOT):
         raise InputError(
-            f"{subject_key(row)}/{_field(row, 'clip')}: no frames on disk; "
-            "leave out rows with n_frames 0"
+            f"{Path(row.path, scan.links[0])}: a link in a synthetic twin; a twin holds its own frames, "
+            "so that nobody's face passes for a rendered one; write the twin again"
         )
-    onset, offset = int(_field(row, "onset")), int(_field(row, "offset"))
-    scan = scan_frames(path)
-    if scan.links and find_truth_folder(path, LEVELS_TO_ROOT):
-        raise InputError(
-            f"{Path(path, scan.links[0])}: a link in a synthetic twin; a twin holds its own frames, so "
-            "that nobody's face passes for a rendered one; write the twin again"
-        )
-    numbers = [number for number in scan.frames if onset <= number <= offset]
+    numbers = [number for number in scan.frames if row.onset <= number <= row.offset]
     if not numbers:
         raise InputError(
-            f"{path}: no frame from {onset} to {offset}; get the clip again or leave it out"
+            f"{row.path}: no frame from {row.onset} to {row.offset}; get the clip again or leave it out"
         )
-    return [Path(path, scan.frames[number]) for number in numbers], numbers
+    return [Path(row.path, scan.frames[number]) for number in numbers], numbers
 
 
 def _index_of(reading: Reading, clips: Clips) -> pd.DataFrame:

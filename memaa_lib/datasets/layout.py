@@ -9,23 +9,22 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from memaa_lib._support.cache import fingerprint, kept
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.media import image_header
-from memaa_lib.clips import IMAGE_SUFFIXES, frame_number
+from memaa_lib.clips import scan_frames
 from memaa_lib.datasets.manifests import DatasetManifest
+from memaa_lib.datasets.rows import ClipRow
 from memaa_lib.datasets.truth import TRUTH_FOLDER
 
 logger = logging.getLogger(__name__)
 
 LEVELS_TO_SUBJECTS = 6
 LEVELS_TO_CLIPS = 3
-_IGNORED_FILES = ("thumbs.db", "desktop.ini", "ehthumbs.db")
 _IGNORED_FOLDERS = ("__macosx", TRUTH_FOLDER, "non_micro")
 
 
@@ -47,65 +46,13 @@ class ClipFolder:
     between: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class FolderScan:
-    """What lies in a clip's folder: frame number -> file name, and what else.
-
-    ``links`` names the frames (or ``"."`` for the folder) that are symbolic links.
-    """
-
-    frames: dict[int, str] = field(default_factory=dict)
-    duplicates: tuple[str, ...] = ()
-    strays: tuple[str, ...] = ()
-    links: tuple[str, ...] = ()
-
-
-def scan_frames(folder: Path | str) -> FolderScan:
-    """List the frames of a clip's folder by their trailing integer.
-
-    Parameters
-    ----------
-    folder
-        A clip's folder. Hidden files and what operating systems leave behind are ignored.
-
-    Returns
-    -------
-    FolderScan
-        Frame numbers ascend; empty if there is no such folder.
-
-    Examples
-    --------
-    >>> scan_frames("nowhere").frames
-    {}
-    """
-    frames: dict[int, str] = {}
-    duplicates: list[str] = []
-    strays: list[str] = []
-    if not os.path.isdir(folder):
-        return FolderScan()
-    with os.scandir(folder) as entries:
-        links = {entry.name: entry.is_symlink() for entry in entries}
-    for name in sorted(links):
-        if name.startswith(".") or name.lower() in _IGNORED_FILES:
-            continue
-        number = frame_number(name)
-        if not name.lower().endswith(IMAGE_SUFFIXES) or number is None:
-            strays.append(name)
-        elif number in frames:
-            duplicates.append(name)
-        else:
-            frames[number] = name
-    linked = [name for name in frames.values() if links[name]]
-    linked += ["."] if os.path.islink(folder) else []
-    return FolderScan(dict(sorted(frames.items())), tuple(duplicates), tuple(strays), tuple(linked))
-
-
-def clip_fingerprint(row: Mapping[str, Any]) -> str:
+def clip_fingerprint(row: ClipRow) -> str:
     """Return digits that change with the frames of a clip, or the part of them that is used.
 
     Where the clip of the index lies and when it was copied there do not matter.
     """
-    folder = Path(row["path"])
+    row = ClipRow.of(row)
+    folder = Path(row.path or "")
     files = [folder / name for name in scan_frames(folder).frames.values()]
     states = [(stat.st_size, stat.st_mtime_ns) for stat in map(Path.stat, files)]
 
@@ -115,8 +62,7 @@ def clip_fingerprint(row: Mapping[str, Any]) -> str:
     # A shortcut, since to read all frames takes seconds: those that nobody touched are as they were.
     state = fingerprint(str(folder.absolute()), [file.name for file in files], states)
     (content,) = kept([f"clips/{state}.txt"], read_all, _read_fingerprint, Path.write_text)
-    part = [str(row.get(column)) for column in ("onset", "apex", "offset", "fps")]
-    return fingerprint(content, part)
+    return fingerprint(content, [str(part) for part in (row.onset, row.apex, row.offset, row.fps)])
 
 
 def _read_fingerprint(path: Path) -> str:

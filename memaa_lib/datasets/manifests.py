@@ -82,13 +82,13 @@ class Naming(_Facts):
     """
 
     subject: Pattern
-    subject_id: str
-    subject_folder: Inside
+    subject_id: str  # format of the canonical id
+    subject_folder: Inside  # format of the name on disk
     clip: Pattern
-    clip_id: str
+    clip_id: str  # the same two for clips
     clip_folder: Inside
-    label_infix: dict[str, str] = {}
-    label_folders: bool = False
+    label_infix: dict[str, str] = {}  # part of a clip's name to class, where the name states it
+    label_folders: bool = False  # whether clips lie in folders ``micro/<class>``
 
 
 class Variant(_Facts):
@@ -97,10 +97,10 @@ class Variant(_Facts):
     folder: Inside
     frame: Inside
     frame_pattern: Pattern
-    size: tuple[int, int]
+    size: tuple[int, int]  # width, height, px
     size_is_exact: bool
     colour: bool
-    camera: str
+    camera: str  # of the renderer: a key of `CAMERAS`
     clip_folder: Inside | None = None
     subject_folder: Inside | None = None
     note: str = ""
@@ -109,9 +109,9 @@ class Variant(_Facts):
 class Coding(_Facts):
     """One edition of an annotation file."""
 
-    files: tuple[str, ...]
-    written_as: Inside
-    header: tuple[str | None, ...]
+    files: tuple[str, ...]  # patterns of the names it goes by, the best first
+    written_as: Inside  # what the twin calls it
+    header: tuple[str | None, ...]  # ``None``: a column without a name
     required_columns: tuple[str, ...] = ()
     note: str = ""
 
@@ -119,11 +119,11 @@ class Coding(_Facts):
 class Annotation(_Facts):
     """The spreadsheet: where its header stands, its columns' names, what its cells may hold."""
 
-    columns: dict[str, tuple[str, ...]]
-    header_cell: str
-    preamble_rows: int = 0
+    columns: dict[str, tuple[str, ...]]  # our name to the spellings of theirs
+    header_cell: str  # a cell by which the header row is known
+    preamble_rows: int = 0  # above the header
     sheet: str
-    missing_apex: tuple[str, ...]
+    missing_apex: tuple[str, ...]  # what a cell without an apex holds
     codings: dict[str, Coding]
     default_coding: str
     notes: tuple[str, ...] = ()
@@ -133,7 +133,7 @@ class CompositeRule(_Facts):
     """Which annotated clips belong to the MEGC 2019 composite."""
 
     needs_usable_apex: bool
-    excluded_by_coding: dict[str, dict[str, str]] = {}
+    excluded_by_coding: dict[str, dict[str, str]] = {}  # edition to ``subject/clip`` to the reason
     reason: str
 
 
@@ -163,8 +163,8 @@ class KnownHole(_Facts):
     clip: str
     kind: HoleKind
     variants: tuple[str, ...]
-    frames: int = 0
-    numbers: tuple[int, int] | None = None
+    frames: int = 0  # how many are missing
+    numbers: tuple[int, int] | None = None  # the first and the last of them, where known
     reason: str
     provenance: str
 
@@ -197,15 +197,15 @@ class PinnedClip(_Facts):
 class TwinFigures(_Facts):
     """What the twin takes over from the real set: counts and distributions, never images."""
 
-    per_subject: dict[str, tuple[int, int, int]] = {}
+    per_subject: dict[str, tuple[int, int, int]] = {}  # clips: negative, positive, surprise
     identities: int = 0
     clips_per_identity_and_class: int = 0
-    n_frames_quantiles: dict[float, float]
-    apex_position_quantiles: dict[float, float]
+    n_frames_quantiles: dict[float, float]  # this and the next two: level to value
+    apex_position_quantiles: dict[float, float]  # 0 onset to 1 offset
     onset_number_quantiles: dict[float, float]
     apex_provenance: str
-    emotions: dict[str, int] = {}
-    excluded_subjects: dict[str, dict[str, int]] = {}
+    emotions: dict[str, int] = {}  # of the composite's clips
+    excluded_subjects: dict[str, dict[str, int]] = {}  # who has clips outside of the composite only
     pinned: tuple[PinnedClip, ...] = ()
     five_digit_recordings: tuple[str, ...] = ()
     default_variant: str
@@ -222,13 +222,14 @@ class DatasetManifest(_Facts):
     longest_clip_frames: int = Field(gt=0)
     naming: Naming
     variants: dict[str, Variant]
+    # part of a path, lower case, to why it is not read
     other_releases: dict[str, str] = {}
     annotation: Annotation | None
-    label_map: dict[str, tuple[str, ...]]
+    label_map: dict[str, tuple[str, ...]]  # class to emotions, lower case
     unlabelled_emotions: tuple[str, ...] = ()
     composite: CompositeRule
     counts: Counts
-    annotated: dict[str, int] = {}
+    annotated: dict[str, int] = {}  # emotion to clips, those outside of the composite included
     known_holes: tuple[KnownHole, ...] = ()
     apex_overrides: tuple[ApexOverride, ...] = ()
     twin: TwinFigures
@@ -255,33 +256,15 @@ class DatasetManifest(_Facts):
         return self
 
     def subject_id(self, text: object) -> str | None:
-        """Return the canonical subject id, or ``None`` if the text is none of this set's.
-
-        Examples
-        --------
-        >>> load_manifest("casme2").subject_id("01"), load_manifest("samm").subject_id(6)
-        ('sub01', '006')
-        """
+        """Return the canonical subject id ("01" of CASME II: "sub01"); ``None`` if it is none."""
         return _fill(self.naming.subject, self.naming.subject_id, text)
 
     def clip_id(self, text: object) -> str | None:
-        """Return the canonical clip id, or ``None`` if the text is none of this set's.
-
-        Examples
-        --------
-        >>> load_manifest("smic").clip_id("s1_ne_01")
-        's01_ne_01'
-        """
+        """Return the canonical clip id ("s1_ne_01" of SMIC: "s01_ne_01"); ``None`` if it is none."""
         return _fill(self.naming.clip, self.naming.clip_id, text)
 
     def label_of(self, emotion: str) -> str | None:
-        """Return the class of an emotion, or ``None`` if it has none.
-
-        Examples
-        --------
-        >>> load_manifest("casme2").label_of("Repression")
-        'negative'
-        """
+        """Return the class of an emotion, whatever its case; ``None`` if it has none."""
         key = emotion.strip().lower()
         return next((label for label, names in self.label_map.items() if key in names), None)
 
@@ -294,7 +277,7 @@ class CompositeManifest(_Facts):
     members: tuple[str, ...]
     rule: str
     counts: Counts
-    members_counts: dict[str, tuple[int, int]]
+    members_counts: dict[str, tuple[int, int]]  # clips, subjects
     official_list_url: str
     official_list_sha256: str
     citation: str
@@ -305,13 +288,7 @@ AnyManifest = TypeVar("AnyManifest", DatasetManifest, CompositeManifest)
 
 
 def manifests_folder() -> Path:
-    """Return the folder of the manifests: ``$MEMAA_MANIFESTS``, else the one beside the package.
-
-    Examples
-    --------
-    >>> manifests_folder().name
-    'data_manifests'
-    """
+    """Return the folder of the manifests: ``$MEMAA_MANIFESTS``, else the one beside the package."""
     chosen = os.environ.get("MEMAA_MANIFESTS")
     folder = Path(chosen).expanduser() if chosen else ROOT / "data_manifests"
     if not folder.is_dir():
@@ -326,11 +303,6 @@ def dataset_names() -> tuple[str, ...]:
     """Name every data set that has a manifest: the paper's, the further identities, and your own.
 
     A file ``data_manifests/mine.yaml`` makes ``"mine"`` one of them.
-
-    Examples
-    --------
-    >>> dataset_names()
-    ('smic', 'casme2', 'samm', 'further')
     """
     found = sorted(path.stem for path in manifests_folder().glob("*.yaml"))
     known = (*DATASETS, "further")
@@ -367,13 +339,7 @@ def load_manifest(dataset: str) -> DatasetManifest:
 
 
 def load_composite() -> CompositeManifest:
-    """Read the facts about the composite of the three sets.
-
-    Examples
-    --------
-    >>> load_composite().counts.subjects
-    68
-    """
+    """Read the facts about the composite of the three sets."""
     return read_manifest(manifests_folder() / "composite.yaml", CompositeManifest)
 
 
@@ -383,15 +349,7 @@ def _read_dataset(path: Path) -> DatasetManifest:
 
 
 def read_manifest(path: Path | str, model: type[AnyManifest]) -> AnyManifest:
-    """Read and check one manifest file.
-
-    Examples
-    --------
-    >>> read_manifest("missing.yaml", CompositeManifest)
-    Traceback (most recent call last):
-        ...
-    memaa_lib.InputError: missing.yaml: no such manifest; expected a YAML file of facts
-    """
+    """Read and check one manifest file."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such manifest; expected a YAML file of facts")

@@ -9,14 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from memaa_lib.datasets.layout import (
-    ClipFolder,
-    FolderScan,
-    FrameTree,
-    choose_tree,
-    list_clip_folders,
-    scan_frames,
-)
+from memaa_lib.clips import FolderScan, scan_frames
+from memaa_lib.datasets.layout import ClipFolder, FrameTree, choose_tree, list_clip_folders
 from memaa_lib.datasets.manifests import Annotation, DatasetManifest
 from memaa_lib.datasets.roots import DataRoot
 from memaa_lib.datasets.spreadsheet import (
@@ -26,6 +20,7 @@ from memaa_lib.datasets.spreadsheet import (
     whole_number,
 )
 
+# Int64 is pandas' own: an apex may be absent
 INDEX_DTYPES = {
     "dataset": "str",
     "subject": "str",
@@ -47,13 +42,7 @@ INDEX_DTYPES = {
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong with a release: what kind, in which clip, in words.
-
-    Examples
-    --------
-    >>> Problem("missing clip", "s18", "s18_sur_03", "no folder for this clip").kind
-    'missing clip'
-    """
+    """Something wrong with a release: what kind, in which clip, in words."""
 
     kind: str
     subject: str
@@ -71,7 +60,7 @@ class Reading:
     tree: FrameTree
     coding: str | None
     records: list[dict[str, Any]] = field(default_factory=list)
-    folders: dict[tuple[str, str], ClipFolder] = field(default_factory=dict)
+    folders: dict[tuple[str, str], ClipFolder] = field(default_factory=dict)  # by subject and clip
     scans: dict[tuple[str, str], FolderScan] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
@@ -134,26 +123,14 @@ def read_annotated(
 
 
 def count_frames(scan: FolderScan | None, onset: int, offset: int) -> int:
-    """Count the frames that are there from onset to offset.
-
-    Examples
-    --------
-    >>> count_frames(FolderScan({5: "img5.jpg", 6: "img6.jpg", 9: "img9.jpg"}), 6, 9)
-    2
-    """
+    """Count the frames that are there from onset to offset."""
     if scan is None:
         return 0
     return sum(onset <= number <= offset for number in scan.frames)
 
 
 def to_frame(records: list[dict[str, Any]]) -> pd.DataFrame:
-    """Put records into a table with the index's columns and types.
-
-    Examples
-    --------
-    >>> to_frame([]).shape
-    (0, 15)
-    """
+    """Put records into a table with the index's columns and types."""
     columns = {
         name: pd.Series([record.get(name) for record in records], dtype=kind)
         for name, kind in INDEX_DTYPES.items()

@@ -26,32 +26,10 @@ class DataRoot:
 
 
 def configured_root(dataset: str, root: Path | str | None = None) -> Path | None:
-    """Return the folder that the user named for a data set.
+    """Return the folder that the user named for a data set; ``None`` if nobody said anything.
 
-    Parameters
-    ----------
-    dataset
-        ``"smic"``, ``"casme2"``, ``"samm"`` or ``"further"``.
-    root
-        Goes before everything else.
-
-    Returns
-    -------
-    pathlib.Path or None
-        ``root``, else ``$MEMAA_<DATASET>_ROOT``, else what the table ``[roots]`` of the nearest
-        ``memaa.toml`` (in the current folder or above) says; ``None`` if nobody said anything.
-
-    Raises
-    ------
-    InputError
-        If the folder that is named does not exist, or ``memaa.toml`` is damaged.
-
-    Examples
-    --------
-    >>> configured_root("smic", "nowhere")
-    Traceback (most recent call last):
-        ...
-    memaa_lib.InputError: nowhere: no such folder (the root given for smic); name the...
+    ``root`` goes first, then ``$MEMAA_<DATASET>_ROOT``, then the table ``[roots]`` of the nearest
+    ``memaa.toml`` (in the current folder or above). The folder must exist.
     """
     load_manifest(dataset)
     variable = f"MEMAA_{dataset.upper()}_ROOT"
@@ -65,27 +43,7 @@ def configured_root(dataset: str, root: Path | str | None = None) -> Path | None
 def find_root(dataset: str, root: Path | str | None = None) -> DataRoot:
     """Return where a data set is, or where its twin would be made if the user named no folder.
 
-    Parameters
-    ----------
-    dataset
-        ``"smic"``, ``"casme2"``, ``"samm"`` or ``"further"``.
-    root
-        See :func:`configured_root`.
-
-    Returns
-    -------
-    DataRoot
-        A folder is a twin if the truth file of a twin stands in it or above it.
-
-    Raises
-    ------
-    InputError
-        As :func:`configured_root`.
-
-    Examples
-    --------
-    >>> find_root("further").is_twin
-    True
+    A folder is a twin if the truth file of a twin stands in it or above it. Nothing is made.
     """
     path = configured_root(dataset, root)
     if path is None:
@@ -99,25 +57,7 @@ def find_root(dataset: str, root: Path | str | None = None) -> DataRoot:
 def ensure_root(dataset: str, root: Path | str | None = None) -> DataRoot:
     """Return the folder of a data set; if the user named none, see to it that its twin is there.
 
-    Parameters
-    ----------
-    dataset, root
-        See :func:`find_root`.
-
-    Returns
-    -------
-    DataRoot
-        A line in the log says which it is.
-
-    Raises
-    ------
-    InputError
-        As :func:`configured_root`.
-
-    Examples
-    --------
-    >>> ensure_root("further").is_twin  # doctest: +SKIP
-    True
+    A line in the log says which it is.
     """
     found = find_root(dataset, root)
     if configured_root(dataset, root) is None:

@@ -52,14 +52,7 @@ def read(
 
 
 def expected_clips(manifest: DatasetManifest) -> list[tuple[str, str]]:
-    """List the clips that the release has: they are numbered from 1 within subject and class.
-
-    Examples
-    --------
-    >>> from memaa_lib.datasets.manifests import load_manifest
-    >>> len(expected_clips(load_manifest("smic")))
-    164
-    """
+    """List the clips that the release has: they are numbered from 1 within subject and class."""
     infixes = {label: infix for infix, label in manifest.naming.label_infix.items()}
     return [
         (subject, manifest.naming.clip_id.format(int(subject.lstrip("sf")), infixes[label], number))

@@ -22,7 +22,7 @@ HEADER_ROWS = 60  # the header is searched for in this many rows
 MAX_ROWS = 20_000
 MAX_BYTES = 200_000_000  # of an unpacked spreadsheet
 LARGEST = 10**9  # no recording has so many frames
-_LEVELS_BELOW = 2
+_LEVELS_BELOW = 2  # folders below the root, and above it, that are searched
 _LEVELS_ABOVE = 2
 
 
@@ -41,15 +41,6 @@ def find_annotation_file(
 
     It may lie beside or above ``tree``, the folder of the subject folders. ``coding`` ``None`` takes
     the default edition, else any that is there.
-
-    Examples
-    --------
-    >>> from memaa_lib.datasets.manifests import load_manifest
-    >>> facts = load_manifest("samm").annotation
-    >>> find_annotation_file(Path("nowhere"), Path("nowhere"), facts, None, "SAMM")
-    Traceback (most recent call last):
-        ...
-    memaa_lib.InputError: nowhere: no annotation file of SAMM found; expected...
     """
     if coding is not None and coding not in annotation.codings:
         raise InputError(
@@ -79,14 +70,6 @@ def read_table(path: Path | str, annotation: Annotation) -> Table:
     """Read an annotation spreadsheet: every row below the header that has a subject and a clip.
 
     Formulas are not evaluated and need no cached value: no column that is read holds one.
-
-    Examples
-    --------
-    >>> from memaa_lib.datasets.manifests import load_manifest
-    >>> read_table("codes.xls", load_manifest("samm").annotation)
-    Traceback (most recent call last):
-        ...
-    memaa_lib.InputError: codes.xls: the old .xls format is not read; open it and save...
     """
     path = Path(path)
     if path.suffix.lower() == ".xls":
@@ -119,7 +102,7 @@ def whole_number(value: object) -> int | None:
     >>> whole_number(46.0), whole_number(" 46 "), whole_number("/"), whole_number(4.5)
     (46, 46, None, None)
     """
-    if isinstance(value, bool):
+    if isinstance(value, bool):  # an int to Python
         return None
     if isinstance(value, float):
         value = int(value) if value.is_integer() else None

@@ -22,25 +22,7 @@ LEVELS_TO_ROOT = 10  # a clip lies at most this deep in a twin
 
 
 def find_truth_folder(path: Path | str, levels: int = LEVELS_ABOVE) -> Path | None:
-    """Return the truth folder of the twin that ``path`` is or lies in.
-
-    Parameters
-    ----------
-    path
-        A folder.
-    levels
-        How many folders above it to look at.
-
-    Returns
-    -------
-    pathlib.Path or None
-        ``None`` if it is no twin.
-
-    Examples
-    --------
-    >>> find_truth_folder("/") is None
-    True
-    """
+    """Return the truth folder of the twin that ``path`` is or lies in; ``None`` if it is no twin."""
     path = Path(path).absolute()
     for folder in (path, *path.parents[:levels]):
         if (folder / TRUTH_FOLDER / "truth.json").is_file():
@@ -49,32 +31,12 @@ def find_truth_folder(path: Path | str, levels: int = LEVELS_ABOVE) -> Path | No
 
 
 def read_truth(twin_root: Path | str) -> dict[str, Any]:
-    """Read what a twin says about itself.
+    """Read what a twin says about itself, from its folder or one inside it.
 
-    Parameters
-    ----------
-    twin_root
-        The twin's folder, or one inside it.
-
-    Returns
-    -------
-    dict
-        ``dataset, variant, seed, difficulty, defects, full, clips_asked, generator, versions,
-        complete, counts, known_defects, not_rendered, clips``; each entry of ``clips`` has
-        ``subject, clip, label, emotion, onset, apex, offset`` (frame numbers), ``folder`` (relative
-        to the root) and ``digits``.
-
-    Raises
-    ------
-    InputError
-        If the folder is no twin, or its truth file is damaged.
-
-    Examples
-    --------
-    >>> read_truth("nowhere")
-    Traceback (most recent call last):
-        ...
-    memaa_lib.InputError: nowhere: no synthetic twin; expected a folder that memaa...
+    The keys are ``dataset, variant, seed, difficulty, defects, full, clips_asked, generator,
+    versions, complete, counts, annotated, known_defects, not_rendered, clips``; each entry of
+    ``clips`` has ``subject, clip, label, emotion, onset, apex, offset`` (frame numbers), ``folder``
+    (relative to the root) and ``digits``.
     """
     folder = find_truth_folder(twin_root)
     if folder is None:
@@ -93,56 +55,17 @@ def read_truth(twin_root: Path | str) -> dict[str, Any]:
 
 
 def clip_truth_path(twin_root: Path | str, subject: str, clip: str) -> Path:
-    """Return where the truth of one clip is kept.
-
-    Parameters
-    ----------
-    twin_root
-        The twin's folder.
-    subject, clip
-        Canonical ids.
-
-    Returns
-    -------
-    pathlib.Path
-
-    Examples
-    --------
-    >>> clip_truth_path("twin", "s01", "s01_ne_01").as_posix()
-    'twin/_memaa_truth/s01/s01_ne_01.npz'
-    """
+    """Return where the truth of one clip (canonical ids) is kept below the twin's folder."""
     return Path(twin_root) / TRUTH_FOLDER / subject / f"{clip}.npz"
 
 
 def read_clip_truth(twin_root: Path | str, subject: str, clip: str) -> dict[str, NDArray[Any]]:
-    """Read the ground truth of one clip.
+    """Read the ground truth of one clip (canonical ids) of a twin, from its folder or one inside it.
 
-    Parameters
-    ----------
-    twin_root
-        The twin's folder, or one inside it.
-    subject, clip
-        Canonical ids.
-
-    Returns
-    -------
-    dict
-        ``frame_numbers (T,)`` int64; ``landmarks (T, 68, 2)`` float32 px; ``action_unit_weights (T,
-        K)`` float32 for the names ``action_units (K,)``; ``peak_px`` the greatest motion of the
-        face against the onset, px; ``label``, ``emotion``; ``onset, apex, offset`` in frame
-        numbers; and whatever else the renderer states about the clip.
-
-    Raises
-    ------
-    InputError
-        If the folder is no twin or the clip was not rendered in it.
-
-    Examples
-    --------
-    >>> read_clip_truth("nowhere", "s01", "s01_ne_01")
-    Traceback (most recent call last):
-        ...
-    memaa_lib.InputError: nowhere: no synthetic twin; expected a folder that memaa...
+    ``frame_numbers (T,)`` int64; ``landmarks (T, 68, 2)`` float32 px; ``action_unit_weights (T,
+    K)`` float32 for the names ``action_units (K,)``; ``peak_px`` the greatest motion of the face
+    against the onset, px; ``label``, ``emotion``; ``onset, apex, offset`` in frame numbers; and
+    whatever else the renderer states about the clip.
     """
     folder = find_truth_folder(twin_root)
     if folder is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -20,25 +20,18 @@ from numpy.typing import NDArray
 from memaa_lib._support.cache import VERSION, fingerprint, kept, kept_arrays
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.running import in_parallel, one_opencv_thread, progress
-from memaa_lib.avatar import (
-    AvatarSettings,
-    emotion_avatar,
-    make_avatars,
-    original_emotion_avatar,
-    score_frames,
-)
+from memaa_lib.avatar import AvatarSettings, emotion_avatar, make_avatars
 from memaa_lib.baselines import apex_position
 from memaa_lib.clips import Clip, read_image, write_image
-from memaa_lib.datasets import load_clip, load_index
-from memaa_lib.datasets.examples import describe
+from memaa_lib.datasets import ClipRow, load_clip, load_index, rows_of
 from memaa_lib.datasets.layout import clip_fingerprint
-from memaa_lib.experiments.reference_runs import read_reference, write_reference
-from memaa_lib.magnification import magnify
+from memaa_lib.experiments.original_avatar import original_emotion_avatar
+from memaa_lib.experiments.reference_runs import Runs, Tables, read_reference
+from memaa_lib.magnification import Magnification, magnify
 from memaa_lib.metrics import paired_bootstrap, subject_bootstrap
 from memaa_lib.paper import DATASETS, TEST_ALPHA, TRAINING_ALPHAS
 from memaa_lib.profiles import profile_named
-from memaa_lib.protocol import Results, evaluate, make_folds
-from memaa_lib.registration import crop_clip
+from memaa_lib.protocol import Memaa, Results, evaluate, make_folds
 from memaa_lib.texture import keep_frames
 
 Picture = Literal["avatar", "unaligned", "plain mean", "apex frame", "original avatar"]
@@ -63,7 +56,7 @@ class Arm:
         What the network sees: the ``"avatar"``; ``"unaligned"``: the mean of the kept magnified
         frames without registration; ``"plain mean"``: the mean of all frames, nothing done to them;
         ``"apex frame"``: the magnified apex frame alone; ``"original avatar"``: that of Yang and
-        Bhanu, see :func:`memaa_lib.avatar.original_emotion_avatar`.
+        Bhanu, see :func:`memaa_lib.experiments.original_avatar.original_emotion_avatar`.
 
     Examples
     --------
@@ -91,7 +84,11 @@ class Arm:
         return self.settings != AvatarSettings() or self.picture != "avatar"
 
 
-_USUAL = AvatarSettings()
+def _magnified(**options: Any) -> AvatarSettings:
+    """Change the magnification of the chain."""
+    return AvatarSettings(Magnification(**options))
+
+
 _UNMAGNIFIED: dict[str, Any] = {"train_alphas": (0.0,), "test_alpha": 0.0}
 ARMS: dict[str, Arm] = {
     arm.name: arm
@@ -104,30 +101,30 @@ ARMS: dict[str, Arm] = {
         Arm(
             "A: r = 0.4, 0.05 a frame",
             "temporal filter",
-            settings=replace(_USUAL, per_frame_r=(0.4, 0.05)),
+            settings=_magnified(per_frame_r=(0.4, 0.05)),
         ),
         Arm(
             "B: ideal 0.4-3 Hz",
             "temporal filter",
-            settings=replace(_USUAL, temporal="ideal", band_hz=(0.4, 3.0)),
+            settings=_magnified(temporal="ideal", band_hz=(0.4, 3.0)),
         ),
         Arm(
             "C: ideal 5-25 Hz",
             "temporal filter",
-            settings=replace(_USUAL, temporal="ideal", band_hz=(5.0, 25.0)),
+            settings=_magnified(temporal="ideal", band_hz=(5.0, 25.0)),
         ),
         Arm(
             "D: onset-referenced",
             "temporal filter",
-            settings=replace(_USUAL, temporal="onset"),
+            settings=_magnified(temporal="onset"),
         ),
         Arm(
             "E: only wavelengths above 48 px in full",
             "spatial gains",
-            settings=replace(_USUAL, cutoff_wavelength=48.0),
+            settings=_magnified(cutoff_wavelength=48.0),
         ),
-        Arm("no frame removed", "frame removal", settings=replace(_USUAL, remove_frames=False)),
-        Arm("aligned first", "registration", settings=replace(_USUAL, sequence="align_first")),
+        Arm("no frame removed", "frame removal", settings=AvatarSettings(remove_frames=False)),
+        Arm("aligned first", "registration", settings=AvatarSettings(sequence="align_first")),
         Arm("no registration", "registration", picture="unaligned"),
         Arm("apex frame", "picture", picture="apex frame"),
         Arm("mean of the clip as it is", "picture", **_UNMAGNIFIED, picture="plain mean"),
@@ -170,25 +167,17 @@ def run_arm(
     ------
     InputError
         For an unknown arm.
-
-    Examples
-    --------
-    >>> run_arm("magic", "smic")
-    Traceback (most recent call last):
-        ...
-    memaa_lib.InputError: magic: no such arm; there are full method, ...
     """
     if name not in ARMS:
         raise InputError(f"{name}: no such arm; there are {', '.join(ARMS)}")
     arm = ARMS[name]
     changed = profile_named(profile, train_alphas=arm.train_alphas, test_alpha=arm.test_alpha)
     index = load_index(dataset, root)
-    alphas = sorted({*arm.train_alphas, arm.test_alpha})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an ideal filter warns of clips in which its band is empty
-        pictures = make_pictures(index, alphas, arm, n_jobs=n_jobs)
+        pictures = make_pictures(index, changed.alphas, arm, n_jobs=n_jobs)
     folds = make_folds(index, protocol, seed=seed)
-    return evaluate(pictures, alphas, index, folds, changed, seed=seed, n_jobs=n_jobs)
+    return evaluate(pictures, index, folds, Memaa(changed, seed=seed, n_jobs=n_jobs), n_jobs=n_jobs)
 
 
 def make_pictures(
@@ -224,7 +213,7 @@ def make_pictures(
     """
     if arm.picture == "avatar":
         return make_avatars(index, alphas, arm.settings, n_jobs=n_jobs)
-    rows = index.to_dict("records")
+    rows = rows_of(index)
     if arm.picture == "original avatar":
         return _original_avatars(rows, len(alphas), arm.settings.size)
     calls = ((row, tuple(alphas), arm) for row in rows)
@@ -237,60 +226,27 @@ def make_pictures(
 
 
 def clip_pictures(clip: Clip, alphas: Sequence[float], arm: Arm, apex: int) -> NDArray[np.uint8]:
-    """Make what stands in the avatar's place for one clip.
-
-    Parameters
-    ----------
-    clip
-        Onset to offset.
-    alphas
-        A amplifications.
-    arm
-        With a picture other than ``"avatar"`` and ``"original avatar"``.
-    apex
-        Position of the apex frame.
-
-    Returns
-    -------
-    ndarray
-        ``uint8`` ``(A, size, size, 3)``.
+    """Make what stands in the avatar's place for one cropped clip, ``uint8`` ``(A, size, size, 3)``.
 
     Examples
     --------
-    >>> face = np.zeros((68, 2))
     >>> clip = Clip(np.full((4, 64, 52), 90, np.uint8), fps=100)
     >>> clip_pictures(clip, [0.0], Arm("mean", picture="plain mean"), apex=2).shape
     (1, 224, 224, 3)
     """
     settings = arm.settings
-    frames = crop_clip(clip).frames
     if arm.picture == "plain mean":
-        return np.stack([emotion_avatar(frames, size=settings.size)] * len(alphas))
-    magnified = magnify(
-        frames,
-        clip.fps,
-        list(alphas),
-        band_hz=settings.band_hz,
-        temporal=settings.temporal,
-        cutoff_wavelength=settings.cutoff_wavelength,
-        chroma=settings.chroma,
-    )
+        pictures = [clip] * len(alphas)
+    else:
+        pictures = magnify(clip, alphas, settings.magnification)
     if arm.picture == "apex frame":
-        return np.stack(
-            [emotion_avatar(one[apex : apex + 1], None, settings.size) for one in magnified]
-        )
-    kept = [keep_frames(score_frames(one, settings)) for one in magnified]
-    return np.stack(
-        [
-            emotion_avatar(one, keep, settings.size)
-            for one, keep in zip(magnified, kept, strict=True)
-        ]
-    )
+        pictures = [one[np.arange(one.n_frames) == apex] for one in pictures]
+    if arm.picture == "unaligned" and settings.remove_frames:
+        pictures = [keep_frames(one, settings.scoring) for one in pictures]
+    return np.stack([emotion_avatar(one, settings.size) for one in pictures])
 
 
-def _kept_pictures(
-    row: Mapping[str, Any], alphas: tuple[float, ...], arm: Arm
-) -> NDArray[np.uint8]:
+def _kept_pictures(row: ClipRow, alphas: tuple[float, ...], arm: Arm) -> NDArray[np.uint8]:
     """Pictures of one clip, from the cache where they are there."""
     key = fingerprint(VERSION, clip_fingerprint(row), arm.picture, arm.settings)
     files = [f"pictures/{key}/alpha-{float(alpha)}.png" for alpha in alphas]
@@ -303,14 +259,12 @@ def _kept_pictures(
     return np.stack(pictures)
 
 
-def _original_avatars(
-    rows: Sequence[Mapping[str, Any]], n_alphas: int, size: int
-) -> NDArray[np.uint8]:
+def _original_avatars(rows: Sequence[ClipRow], n_alphas: int, size: int) -> NDArray[np.uint8]:
     """Return the avatars of Yang and Bhanu; their reference is made of all clips, without labels."""
     key = fingerprint(VERSION, "original", size, [clip_fingerprint(row) for row in rows])
 
     def make() -> tuple[NDArray[np.uint8], ...]:
-        clips = [crop_clip(load_clip(row)).frames for row in rows]
+        clips = [load_clip(row) for row in rows]
         with one_opencv_thread():
             return original_emotion_avatar(clips, size=size)
 
@@ -338,13 +292,6 @@ def compare_arms(runs: Mapping[str, Results | pd.DataFrame], reference: str = FU
     ------
     InputError
         If the reference was not run.
-
-    Examples
-    --------
-    >>> compare_arms({})
-    Traceback (most recent call last):
-        ...
-    memaa_lib.InputError: full method: was not run; run it to compare with it
     """
     if reference not in runs:
         raise InputError(f"{reference}: was not run; run it to compare with it")
@@ -369,30 +316,12 @@ def compare_arms(runs: Mapping[str, Results | pd.DataFrame], reference: str = FU
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def write_arms(
-    path: Path | str,
-    dataset: str = "smic",
-    protocol: str = "loso",
-    profile: str = "laptop",
-    *,
-    seed: int = 0,
-    n_jobs: int = 2,
-) -> None:
-    """Run every arm and keep the predictions as a reference run.
-
-    Parameters
-    ----------
-    path
-        File to write.
-    dataset, protocol, profile, seed, n_jobs
-        See :func:`run_arm`.
-    """
-    runs = {
-        name: run_arm(name, dataset, protocol, profile, seed=seed, n_jobs=n_jobs) for name in ARMS
-    }
-    given = {"dataset": dataset, "protocol": protocol, "profile": profile, "seed": seed}
-    start = runs[FULL].start
-    write_reference(path, runs, {"data": describe(load_index(dataset)), **given, "start": start})
+def every_arm(
+    dataset: str, protocol: str, profile: str, *, seed: int, n_jobs: int
+) -> tuple[Runs, Tables]:
+    """Run every arm."""
+    given: Any = {"seed": seed, "n_jobs": n_jobs}
+    return {name: run_arm(name, dataset, protocol, profile, **given) for name in ARMS}, {}
 
 
 def with_reference(
@@ -416,13 +345,6 @@ def with_reference(
         held against the full method of its own run; ``attrs["agreement"]`` is the share of clips
         for which the full method says the same in both. Only what was run here if no reference run
         of the same data, protocol and profile is kept.
-
-    Examples
-    --------
-    >>> with_reference({}, "", "smic", "loso", "laptop")
-    Traceback (most recent call last):
-        ...
-    memaa_lib.InputError: full method: was not run; run it to compare with it
     """
     table = compare_arms(runs).assign(run="here")
     try:

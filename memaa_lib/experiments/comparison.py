@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,12 +16,11 @@ from memaa_lib import metrics, paper
 from memaa_lib.avatar import clip_to_avatar
 from memaa_lib.baselines import SYSTEMS, cost_per_clip, make_features
 from memaa_lib.baselines.flow import flow_errors
-from memaa_lib.datasets import load_clip, load_index
-from memaa_lib.datasets.examples import describe
+from memaa_lib.datasets import load_clip, load_index, rows_of
 from memaa_lib.experiments.audit import published_scores
 from memaa_lib.experiments.probes import leave_one_subject_out_predictions, probe_features
-from memaa_lib.experiments.reference_runs import write_reference
-from memaa_lib.protocol import Results, train, train_method
+from memaa_lib.experiments.reference_runs import Runs, Tables
+from memaa_lib.protocol import Results, train
 
 OURS = "motion-magnified avatar"
 PROBE = "flow probe"
@@ -68,57 +66,39 @@ def run_systems(
     """
     index = load_index("composite" if protocol == "composite" else dataset)
     make_features(index, list(SYSTEMS), n_jobs=n_jobs)  # each clip is read once for all of them
-    compared = {
-        system.title: train_method(dataset, name, protocol, profile, seed=seed, n_jobs=n_jobs)
-        for name, system in SYSTEMS.items()
+    titles = {"memaa": OURS, **{name: system.title for name, system in SYSTEMS.items()}}
+    return {
+        title: train(dataset, name, protocol, profile, seed=seed, n_jobs=n_jobs)
+        for name, title in titles.items()
     }
-    ours = train(dataset, protocol, profile, seed=seed, n_jobs=n_jobs)
-    return {OURS: ours, **compared}
 
 
-def write_systems(
-    path: Path | str,
-    dataset: str = "composite",
-    protocol: str = "kfold",
-    profile: str = "laptop",
-    *,
-    seed: int = 0,
-    n_jobs: int = 2,
-) -> None:
-    """Run everything of :func:`run_systems`, measure cost and flow, and keep it as a reference run.
+def systems(
+    dataset: str, protocol: str, profile: str, *, seed: int, n_jobs: int
+) -> tuple[Runs, Tables]:
+    """Run everything of :func:`run_systems`, and measure what the features cost.
 
-    Parameters
-    ----------
-    path
-        File to write.
-    dataset, protocol, profile, seed, n_jobs
-        See :func:`run_systems`. On twins the flow estimators are held against the true flow, and
-        the probe of :mod:`memaa_lib.experiments.probes` is run too.
+    On twins the flow estimators are held against the true flow, and the probe of
+    :mod:`memaa_lib.experiments.probes` is run too.
     """
     index = load_index(dataset)
     runs: dict[str, Results | pd.DataFrame] = dict(
         run_systems(dataset, protocol, profile, seed=seed, n_jobs=n_jobs)
     )
-    members = [part for _, part in index.groupby("dataset", sort=False)]
-    timed = [part.iloc[:: max(1, len(part) // _CLIPS_TIMED)] for part in members]
-    tables = {
-        "cost": pd.concat(
-            [
-                pd.concat(
-                    [avatar_cost(part), cost_per_clip(part, list(SYSTEMS)).reset_index()]
-                ).assign(dataset=name)
-                for name, part in zip(index["dataset"].unique(), timed, strict=True)
-            ]
-        )
-    }
+    members = {name: part for name, part in index.groupby("dataset", sort=False)}
+    costs = []
+    for name, part in members.items():
+        timed = part.iloc[:: max(1, len(part) // _CLIPS_TIMED)]
+        compared = cost_per_clip(timed, list(SYSTEMS)).reset_index()
+        costs.append(pd.concat([avatar_cost(timed), compared]).assign(dataset=name))
+    tables = {"cost": pd.concat(costs)}
     if index["is_twin"].all():
         chosen = pd.concat(
-            [part.iloc[:: len(part) // _PAIRS_HELD_AGAINST_TRUTH] for part in members]
+            [part.iloc[:: len(part) // _PAIRS_HELD_AGAINST_TRUTH] for part in members.values()]
         )
-        tables["flow"] = flow_errors(chosen.to_dict("records"))
+        tables["flow"] = flow_errors(rows_of(chosen))
         runs[PROBE] = leave_one_subject_out_predictions(probe_features(index)[1], index)
-    given = {"protocol": protocol, "profile": profile, "seed": seed}
-    write_reference(path, runs, {"data": describe(index), "dataset": dataset, **given}, tables)
+    return runs, tables
 
 
 def avatar_cost(index: pd.DataFrame) -> pd.DataFrame:
@@ -134,7 +114,7 @@ def avatar_cost(index: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         One row, with ``method`` as a column.
     """
-    rows = index.to_dict("records")
+    rows = rows_of(index)
     clip_to_avatar(load_clip(rows[0]), paper.TEST_ALPHA)  # compile and load once
     spent = []
     for row in rows:

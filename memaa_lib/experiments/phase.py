@@ -61,18 +61,13 @@ class RieszPyramid:
     finest everything below 4 px). The squares of the bands' windows and of the low-pass residual's
     add up to 1, so that analysis and synthesis with the same windows give the image back.
 
-    Parameters
-    ----------
-    height, width
-        Size of the image, px.
-
     Examples
     --------
     >>> RieszPyramid(170, 140).sizes
     [(170, 140), (170, 140), (85, 70), (43, 35), (22, 18), (11, 9), (6, 5)]
     """
 
-    height: int
+    height: int  # px
     width: int
 
     @cached_property
@@ -120,23 +115,9 @@ class RieszPyramid:
         return windows
 
     def analyse(self, image: Images) -> list[Images]:
-        """Return each band and its Riesz transform.
+        """Return of an image ``(..., H, W)`` each band and its Riesz transform.
 
-        Parameters
-        ----------
-        image
-            ``float32`` ``(..., H, W)``.
-
-        Returns
-        -------
-        list of ndarray
-            For each band ``float32`` ``(3, ..., rows, columns)``: I, R1 (along x), R2 (along y).
-
-        Examples
-        --------
-        >>> bands = RieszPyramid(32, 24).analyse(np.ones((32, 24), np.float32))
-        >>> [band.shape for band in bands]
-        [(3, 32, 24), (3, 32, 24), (3, 16, 12), (3, 8, 6)]
+        They are ``float32`` ``(3, ..., rows, columns)``: I, R1 (along x), R2 (along y).
         """
         spectrum = scipy.fft.dctn(image, axes=(-2, -1), norm="ortho")
         bands = []
@@ -151,26 +132,7 @@ class RieszPyramid:
         return bands
 
     def synthesise(self, bands: list[Images]) -> Images:
-        """Return the image that the bands make up, the low-pass residual left out.
-
-        Parameters
-        ----------
-        bands
-            For each band ``float32`` ``(..., rows, columns)``.
-
-        Returns
-        -------
-        ndarray
-            ``float32`` ``(..., H, W)``.
-
-        Examples
-        --------
-        >>> wave = np.cos(np.pi * 4 * (np.arange(16) + 0.5) / 16).astype(np.float32)
-        >>> pyramid, stripes = RieszPyramid(16, 16), np.tile(wave, (16, 1))
-        >>> bands = pyramid.analyse(stripes)
-        >>> bool(np.allclose(pyramid.synthesise([band[0] for band in bands]), stripes, atol=1e-5))
-        True
-        """
+        """Return the image that bands make up, the low-pass residual left out."""
         shape = bands[0].shape[:-2]
         spectrum = np.zeros((*shape, self.height, self.width), np.float32)
         size = self.height * self.width
@@ -186,23 +148,9 @@ class RieszPyramid:
 def phase_change(before: Images, now: Images) -> Images:
     """Return by how much the quaternionic phase changes from one frame's band to the next's.
 
-    Parameters
-    ----------
-    before, now
-        ``float32`` ``(3, rows, columns)``: I, R1, R2, see :meth:`RieszPyramid.analyse`.
-
-    Returns
-    -------
-    ndarray
-        ``float32`` ``(2, rows, columns)``, radians: the i and j part of the logarithm of ``now *
-        conj(before) / |...|``. (The k part, a turn of the orientation, is left out.)
-
-    Examples
-    --------
-    >>> wave = np.array([1, 0, 0], np.float32).reshape(3, 1, 1)
-    >>> later = np.array([np.cos(0.3), np.sin(0.3), 0], np.float32).reshape(3, 1, 1)
-    >>> phase_change(wave, later).ravel().round(3)
-    array([0.3, 0. ], dtype=float32)
+    From bands ``(3, rows, columns)`` (I, R1, R2) it is ``(2, rows, columns)``, radians: the i and j
+    part of the logarithm of ``now * conj(before) / |...|``. (The k part, a turn of the orientation,
+    is left out.)
     """
     real = (now * before).sum(axis=0)
     parts = now[1:] * before[0] - now[0] * before[1:]
@@ -213,26 +161,7 @@ def phase_change(before: Images, now: Images) -> Images:
 
 
 def blur_phase(band: Images, phase: Images) -> Images:
-    """Blur the phase, each pixel weighted with its amplitude.
-
-    Parameters
-    ----------
-    band
-        ``float32`` ``(3, rows, columns)``: I, R1, R2.
-    phase
-        ``float32`` ``(2, rows, columns)``.
-
-    Returns
-    -------
-    ndarray
-        ``float32`` ``(2, rows, columns)``.
-
-    Examples
-    --------
-    >>> band = np.ones((3, 8, 8), np.float32)
-    >>> blur_phase(band, np.full((2, 8, 8), 0.5, np.float32))[0, 0, 0].round(3)
-    np.float32(0.5)
-    """
+    """Blur a band's phase ``(2, rows, columns)``, each pixel weighted with its amplitude."""
     amplitude = np.sqrt((band * band).sum(axis=0))
     weighted = np.dstack([phase[0] * amplitude, phase[1] * amplitude, amplitude])
     blurred = cv2.GaussianBlur(weighted, (0, 0), BLUR, borderType=cv2.BORDER_REFLECT)
@@ -242,24 +171,9 @@ def blur_phase(band: Images, phase: Images) -> Images:
 class PhaseAmplifier:
     """Makes phases of frames and moves frames on by what a filter has made of them.
 
-    Parameters
-    ----------
-    shape
-        Of a frame, ``(H, W)`` or ``(H, W, 3)``.
-    alphas
-        Amplifications.
-    mixing
-        ``(3, 3)``, applied to the colours of what is added, rows with a sum of 1; ``(1, 1)`` for
-        gray frames.
-    luma
-        ``(3,)``, the weights of the colours in the image whose phase counts; ``(1,)`` for gray.
-
-    Examples
-    --------
-    >>> still = np.full((1, 16, 16), 90, np.uint8)
-    >>> amplifier = PhaseAmplifier((16, 16), [10.0], np.ones((1, 1), np.float32), np.ones(1))
-    >>> amplifier.signal(still[0]).any()
-    np.False_
+    ``shape`` is that of a frame, ``(H, W)`` or ``(H, W, 3)``. ``mixing`` ``(3, 3)``, rows with a
+    sum of 1, is applied to the colours of what is added, and ``luma`` ``(3,)`` are the weights of
+    the colours in the image whose phase counts; ``(1, 1)`` and ``(1,)`` for gray frames.
     """
 
     def __init__(

@@ -1,7 +1,6 @@
-"""Starting weights, and the pre-training behind ``initialisation="pretrained"`` (not the paper's).
+"""The pre-training behind ``initialisation="pretrained"`` (not the paper's).
 
-The network of the laptop profile first learns from avatars of synthetic people who are in no data
-set. ``starting_weights`` returns what a profile starts from, whichever it is.
+The network first learns from avatars of synthetic people who are in no data set.
 
 ``torch`` is imported inside the functions that need it, so importing this module costs nothing.
 """
@@ -19,10 +18,7 @@ from numpy.typing import NDArray
 from memaa_lib._support.cache import VERSION, Arrays, cache_root, fingerprint, kept_arrays
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.running import in_parallel, progress
-from memaa_lib._support.weights import (
-    weights_file_digest,
-    write_weights,
-)
+from memaa_lib._support.weights import weights_file_digest, write_weights
 from memaa_lib.paper import CLASSES
 from memaa_lib.profiles import TrainingProfile
 
@@ -114,6 +110,23 @@ PRETRAINING = Pretraining()
 :meta hide-value:
 """
 
+PRETRAINING_224 = Pretraining(
+    training=replace(
+        _TRAINING,
+        name="paper pre-training",
+        image_size=224,
+        view=1.0,
+        shift_px=7.0,
+        batch_size=128,
+        epochs=24,
+        drop_last=True,
+    )
+)
+"""What the profile ``paper-pretrained`` starts from: the same at the paper's size, for a GPU.
+
+:meta hide-value:
+"""
+
 
 def pretraining_set(
     settings: Pretraining = PRETRAINING, *, n_jobs: int = 2
@@ -139,10 +152,6 @@ def pretraining_set(
     action_units : numpy.ndarray
         ``(N, K)`` float32, how strongly the action units move at the apex, left and right
         averaged, as a mirrored avatar has the same ones.
-
-    Examples
-    --------
-    >>> avatars, labels, action_units = pretraining_set()  # doctest: +SKIP
     """
     # What a single identity depends on: neither their number nor how they are trained on.
     part = replace(
@@ -184,7 +193,9 @@ def _render_identity(
     """Render all clips of one further identity and make their avatars."""
     from memaa_lib.avatar import AvatarSettings, clip_to_avatar
     from memaa_lib.clips import Clip
+    from memaa_lib.magnification import Magnification
     from memaa_lib.synthetic import FaceRig, plan_clip, render_clip, sample_identity
+    from memaa_lib.texture import Scoring
 
     generator = np.random.default_rng([settings.seed, number])
     rig = FaceRig(
@@ -193,9 +204,12 @@ def _render_identity(
     side = round(settings.training.image_size / settings.training.view)
     # The clip is less than half as large as the data sets' clips: so are the paper's lengths in px.
     chain = AvatarSettings(
-        landmarks="given", crop="never", size=side,
-        cutoff_wavelength=9.0, scoring_size=(85, 70), window=31,
-    )  # fmt: skip
+        Magnification(cutoff_wavelength=9.0),
+        Scoring(size=(85, 70), window=31),
+        landmarks="given",
+        crop="never",
+        size=side,
+    )
     alphas = settings.training.train_alphas
     avatars, labels, action_units = [], [], []
     for label in CLASSES:
@@ -215,10 +229,9 @@ def _render_identity(
             clip = render_clip(rig, plan, key_frames=settings.key_frames)
             avatars.append(
                 clip_to_avatar(
-                    Clip(clip.frames, rig.camera.fps),
+                    Clip(clip.frames, rig.camera.fps, landmarks=clip.landmarks),
                     alphas[(number + repeat) % len(alphas)],
                     chain,
-                    landmarks=clip.landmarks,
                 )
             )
             labels.append(CLASSES.index(clip.shown_label))
@@ -255,10 +268,24 @@ def _side_targets(action_units: NDArray[np.float32]) -> NDArray[np.float32]:
     """Compress strong motion, and give every action unit that moves at all the same say."""
     compressed = action_units / (np.abs(action_units) + _HALF_WAY)
     size = np.sqrt(np.square(compressed).mean(axis=0))
-    return np.asarray(compressed[:, size > 0] / size[size > 0], np.float32)
+    return (compressed[:, size > 0] / size[size > 0]).astype(np.float32, copy=False)
 
 
-def pretrained_weights(settings: Pretraining = PRETRAINING, *, n_jobs: int = 2) -> Path:
+def settings_for(profile: TrainingProfile) -> Pretraining:
+    """Return the pre-training whose images are most like those of a profile."""
+    side = profile.image_size
+    both = (PRETRAINING, PRETRAINING_224)
+    return min(both, key=lambda settings: abs(settings.training.image_size - side))
+
+
+def weights_for(profile: TrainingProfile, *, n_jobs: int = 2, device: str = "cpu") -> Path:
+    """Return the file that a profile starts from, see :func:`pretrained_weights`."""
+    return pretrained_weights(settings_for(profile), n_jobs=n_jobs, device=device)
+
+
+def pretrained_weights(
+    settings: Pretraining = PRETRAINING, *, n_jobs: int = 2, device: str = "cpu"
+) -> Path:
     """Return a file with weights trained on further identities, making it if need be.
 
     Parameters
@@ -267,17 +294,16 @@ def pretrained_weights(settings: Pretraining = PRETRAINING, *, n_jobs: int = 2) 
         What to train on and how.
     n_jobs
         Processes that render. The training is one process with one thread.
+    device
+        Where it trains, ``"cpu"`` or ``"cuda"``; the weights depend on it.
 
     Returns
     -------
     pathlib.Path
         For ``read_weights``.
-
-    Examples
-    --------
-    >>> pretrained_weights()  # doctest: +SKIP
     """
-    key = fingerprint(VERSION, _renderer(), settings)
+    made_on = () if device == "cpu" else (device,)
+    key = fingerprint(VERSION, _renderer(), settings, *made_on)
     # Not cache.kept: the name of a weights file ends in its own hash, which is known afterwards.
     folder = cache_root() / "pretraining"
     for path in sorted(folder.glob(f"resnet34-further-{key}-*.pth")):
@@ -286,8 +312,8 @@ def pretrained_weights(settings: Pretraining = PRETRAINING, *, n_jobs: int = 2) 
             return path
     from memaa_lib.network import network_inputs, scratch_weights, train
 
-    avatars, labels, action_units = pretraining_set(settings, n_jobs=n_jobs)
     profile = settings.training
+    avatars, labels, action_units = pretraining_set(settings, n_jobs=n_jobs)
     side_targets = _side_targets(action_units)
     start = scratch_weights(settings.seed, len(CLASSES) + side_targets.shape[1])
     with progress("pre-training epochs", profile.epochs) as advance:
@@ -297,10 +323,11 @@ def pretrained_weights(settings: Pretraining = PRETRAINING, *, n_jobs: int = 2) 
             profile,
             start,
             seed=settings.seed,
+            device=device,
             after_epoch=lambda epoch, part: advance(),
             side_targets=side_targets,
         )
     state = dict(trained.state)
-    for name in ("fc.weight", "fc.bias"):
+    for name in ("fc.weight", "fc.bias"):  # the outputs of action units have served
         state[name] = state[name][: len(CLASSES)].clone()
     return write_weights(state, folder, f"resnet34-further-{key}")

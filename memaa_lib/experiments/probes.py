@@ -8,7 +8,7 @@ hidden in the classifier.
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -21,9 +21,8 @@ from sklearn.preprocessing import StandardScaler
 
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.running import progress
-from memaa_lib.clips import read_image, to_gray
-from memaa_lib.datasets import load_truth_landmarks, subject_key
-from memaa_lib.datasets.layout import scan_frames
+from memaa_lib.clips import Clip, scan_frames, stack_images, to_gray
+from memaa_lib.datasets import ClipRow, load_truth_landmarks, rows_of, subject_key
 from memaa_lib.metrics import uar
 from memaa_lib.registration import affine_to_reference, apply_affine, crop_window
 
@@ -32,7 +31,7 @@ GRID = (14, 12)  # rows and columns of the feature grid
 GRID_FACE_SIZE = (168, 140)  # px: rows are 14 x 12, so each of the grid averages whole rows
 
 
-def onset_and_apex(row: Any) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def onset_and_apex(row: ClipRow) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Read the face at onset and at apex, framed alike in every data set.
 
     Where nobody annotated an apex, the middle frame stands for it.
@@ -44,15 +43,15 @@ def onset_and_apex(row: Any) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         ...
     memaa_lib.InputError: smic/s01/s01_ne_01: real data have no true landmarks; ...
     """
+    row = ClipRow.of(row)
     landmarks = load_truth_landmarks(row)[0]
-    scan = scan_frames(row["path"])
-    faces = []
-    for number in (int(row["onset"]), int(row["apex_or_middle"])):
-        gray = to_gray(read_image(f"{row['path']}/{scan.frames[number]}")[None])
-        left, top, right, bottom = crop_window(gray, landmarks)
-        face = gray[0, top:bottom, left:right]
-        faces.append(cv2.resize(face, GRID_FACE_SIZE[::-1], interpolation=cv2.INTER_AREA))
-    return faces[0], faces[1]
+    names = scan_frames(row.path or "").frames
+    files = [Path(row.path or "", names[number]) for number in (row.onset, row.apex_or_middle)]
+    both = Clip(to_gray(stack_images(files)), row.fps, name=row.name)
+    left, top, right, bottom = crop_window(both, landmarks)
+    faces = both.frames[:, top:bottom, left:right]
+    onset, apex = (cv2.resize(f, GRID_FACE_SIZE[::-1], interpolation=cv2.INTER_AREA) for f in faces)
+    return onset, apex
 
 
 def onset_features(onset: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -103,7 +102,7 @@ def probe_features(index: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np
     """
     onset, flow = [], []
     with progress("reading faces", len(index)) as advance:
-        for row in index.to_dict("records"):
+        for row in rows_of(index):
             first, peak = onset_and_apex(row)
             onset.append(onset_features(first))
             flow.append(flow_features(first, peak))
@@ -146,7 +145,7 @@ def leave_one_subject_out_predictions(
     """
     if len(features) != len(index):
         raise InputError(f"{len(features)} rows of features but {len(index)} clips")
-    groups = np.array([subject_key(row) for row in index.to_dict("records")])
+    groups = np.array([subject_key(row) for row in rows_of(index)])
     if len(set(groups)) < 2:
         raise InputError("leaving a subject out needs at least two subjects")
     labels = index["label"].to_numpy(dtype=str)
@@ -184,7 +183,7 @@ def without_identity(features: NDArray[np.floating], index: pd.DataFrame) -> NDA
     >>> without_identity(np.array([[1.0], [3.0], [5.0]]), index).ravel()
     array([-1.,  1.,  0.])
     """
-    groups = [subject_key(row) for row in index.to_dict("records")]
+    groups = [subject_key(row) for row in rows_of(index)]
     frame = pd.DataFrame(np.asarray(features))
     centered: NDArray[np.floating] = (frame - frame.groupby(groups).transform("mean")).to_numpy()
     return centered
@@ -221,7 +220,7 @@ def permutation_null(
     (2,)
     """
     random = np.random.default_rng(seed)
-    groups = np.array([subject_key(row) for row in index.to_dict("records")])
+    groups = np.array([subject_key(row) for row in rows_of(index)])
     reached = []
     for _ in range(permutations):
         permuted = index.copy()

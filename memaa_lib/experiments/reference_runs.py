@@ -8,7 +8,7 @@ figures are made from the predictions, so that anything else can be worked out f
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 import memaa_lib
-from memaa_lib import metrics, profiles
+from memaa_lib import metrics
 from memaa_lib._support.cache import atomic_path, fingerprint
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.machine import ROOT
@@ -25,12 +25,15 @@ from memaa_lib.datasets import load_index
 from memaa_lib.datasets.examples import describe
 from memaa_lib.experiments import pretraining
 from memaa_lib.paper import CLASSES
+from memaa_lib.profiles import profile_named
 from memaa_lib.protocol import LEAKS, Results, train
 
 KEYS = ["dataset", "subject", "clip"]
 AS_TRAINED = "as trained"
 LEAKING = "epoch chosen on the test subjects"
 STARTS = 5  # starting weights, made with seeds 0 to 4
+Runs = Mapping[str, Results | pd.DataFrame]  # of a run, or of its predictions alone
+Tables = Mapping[str, pd.DataFrame]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,25 +56,45 @@ class Reference:
 
 
 def results_folder() -> Path:
-    """Return the folder of the reference runs, beside the package.
-
-    Returns
-    -------
-    pathlib.Path
-
-    Examples
-    --------
-    >>> results_folder().name
-    'results'
-    """
+    """Return the folder of the reference runs, beside the package."""
     return ROOT / "results"
+
+
+def keep(
+    path: Path | str,
+    experiment: Callable[..., tuple[Runs, Tables]],
+    dataset: str,
+    protocol: str = "loso",
+    profile: str = "laptop",
+    *,
+    seed: int = 0,
+    n_jobs: int = 2,
+) -> None:
+    """Make an experiment and keep it as a reference run.
+
+    Parameters
+    ----------
+    path
+        ``.json`` file; it appears whole or not at all.
+    experiment
+        Called with data set, protocol, profile, ``seed`` and ``n_jobs``, for example :func:`leak`;
+        returns runs by name, the first of which stands for all, and further tables.
+    dataset, protocol, profile, seed, n_jobs
+        See :func:`memaa_lib.protocol.train`.
+    """
+    runs, tables = experiment(dataset, protocol, profile, seed=seed, n_jobs=n_jobs)
+    index = load_index("composite" if protocol in ("composite", "cross") else dataset)
+    given = {"dataset": dataset, "protocol": protocol, "profile": profile, "seed": seed}
+    first: Any = next(iter(runs.values()))
+    told = {"data": describe(index), **given, "start": first.start, "folds": len(first.folds)}
+    write_reference(path, runs, told, tables)
 
 
 def write_reference(
     path: Path | str,
-    runs: Mapping[str, Results | pd.DataFrame],
+    runs: Runs,
     provenance: Mapping[str, Any],
-    tables: Mapping[str, pd.DataFrame] | None = None,
+    tables: Tables | None = None,
 ) -> None:
     """Write a reference run.
 
@@ -132,13 +155,6 @@ def read_reference(name: Path | str) -> Reference:
     ------
     InputError
         If there is no such file, or it was changed by hand.
-
-    Examples
-    --------
-    >>> read_reference("arms/fer2013")
-    Traceback (most recent call last):
-        ...
-    memaa_lib.InputError: .../results/arms/fer2013.json: no such reference run; ...
     """
     path = Path(name) if Path(name).suffix == ".json" else results_folder() / f"{name}.json"
     try:
@@ -162,66 +178,26 @@ def read_reference(name: Path | str) -> Reference:
     return Reference({**content["provenance"], "digest": content["digest"]}, runs, tables)
 
 
-def write_runs(
-    path: Path | str,
-    dataset: str,
-    protocol: str = "loso",
-    profile: str = "laptop",
-    *,
-    seed: int = 0,
-    n_jobs: int = 2,
-) -> None:
-    """Run the method as it is and with the epoch chosen on the test subjects, and keep both.
-
-    Parameters
-    ----------
-    path
-        ``.json`` file.
-    dataset, protocol, profile, seed, n_jobs
-        See :func:`memaa_lib.protocol.train`. ``"cross"`` trains on ``dataset`` and tests on the two
-        others, without the second run.
-    """
+def leak(
+    dataset: str, protocol: str, profile: str, *, seed: int, n_jobs: int
+) -> tuple[Runs, Tables]:
+    """Run the method as it is, and with the epoch chosen on the test subjects (not across sets)."""
     common: dict[str, Any] = {"seed": seed, "n_jobs": n_jobs}
-    runs = {AS_TRAINED: train(dataset, protocol, profile, **common)}
+    runs = {AS_TRAINED: train(dataset, "memaa", protocol, profile, **common)}
     if protocol != "cross":
-        runs[LEAKING] = train(dataset, protocol, profile, leak=LEAKS[0], **common)
-    write_reference(path, runs, _provenance(runs[AS_TRAINED], dataset, protocol, profile, seed))
+        runs[LEAKING] = train(dataset, "memaa", protocol, profile, leak=LEAKS[0], **common)
+    return runs, {}
 
 
-def write_starts(
-    path: Path | str,
-    dataset: str,
-    protocol: str = "loso",
-    profile: str = "laptop",
-    *,
-    seed: int = 0,
-    n_jobs: int = 2,
-) -> None:
-    """Run the method from starting weights of several seeds, and keep every run.
+def starts(
+    dataset: str, protocol: str, profile: str, *, seed: int, n_jobs: int
+) -> tuple[Runs, Tables]:
+    """Run the method from starting weights of several seeds.
 
     The runs differ in the seed of the pre-training alone: its people, clips, first weights and
     order. The spread of their scores is what an interval over subjects cannot show.
-
-    Parameters
-    ----------
-    path
-        ``.json`` file; its runs are named ``"seed 0"`` and so on.
-    dataset, protocol, profile, seed, n_jobs
-        See :func:`memaa_lib.protocol.train`; not ``"cross"``.
-
-    Raises
-    ------
-    InputError
-        If the profile does not start from pre-trained weights, or the protocol is ``"cross"``.
-
-    Examples
-    --------
-    >>> write_starts("none.json", "smic", profile="paper")
-    Traceback (most recent call last):
-        ...
-    memaa_lib.InputError: profile 'paper' starts from imagenet; only a profile that ...
     """
-    begins = profiles.profile_named(profile).initialisation
+    begins = profile_named(profile).initialisation
     if begins != "pretrained":
         raise InputError(
             f"profile {profile!r} starts from {begins}; only a profile that starts from "
@@ -231,28 +207,12 @@ def write_starts(
         raise InputError("protocol 'cross' has six runs a start; choose loso, kfold or composite")
     runs = {}
     for number in range(STARTS):
-        settings = replace(pretraining.PRETRAINING, seed=number)
+        settings = replace(pretraining.settings_for(profile_named(profile)), seed=number)
         weights = pretraining.pretrained_weights(settings, n_jobs=n_jobs)
         runs[f"seed {number}"] = train(
-            dataset, protocol, profile, weights=weights, seed=seed, n_jobs=n_jobs
+            dataset, "memaa", protocol, profile, weights=weights, seed=seed, n_jobs=n_jobs
         )
-    write_reference(path, runs, _provenance(runs["seed 0"], dataset, protocol, profile, seed))
-
-
-def _provenance(
-    results: Results, dataset: str, protocol: str, profile: str, seed: int
-) -> dict[str, Any]:
-    """Return what was run."""
-    index = load_index("composite" if protocol in ("composite", "cross") else dataset)
-    return {
-        "data": describe(index),
-        "dataset": dataset,
-        "protocol": protocol,
-        "profile": profile,
-        "seed": seed,
-        "start": results.start,
-        "folds": len(results.folds),
-    }
+    return runs, {}
 
 
 def _predictions(run: Results | pd.DataFrame) -> pd.DataFrame:
@@ -276,14 +236,10 @@ def _names(digits: str) -> list[str]:
 
 def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a table as plain values, numbers to six digits."""
-    rows: list[dict[str, Any]] = []
-    for row in table.to_dict("records"):
-        rows.append(
-            {
-                str(key): float(f"{value:.6g}")
-                if isinstance(value, (float, np.floating))
-                else value
-                for key, value in row.items()
-            }
-        )
-    return rows
+    return [
+        {
+            str(key): float(f"{value:.6g}") if isinstance(value, (float, np.floating)) else value
+            for key, value in row.items()
+        }
+        for row in table.to_dict("records")
+    ]

@@ -19,7 +19,8 @@ from IPython.display import HTML
 from numpy.typing import NDArray
 
 from memaa_lib._support.errors import InputError
-from memaa_lib.clips import check_frames, write_video
+from memaa_lib._support.media import check_frames
+from memaa_lib.clips import write_video
 
 JPEG_QUALITY = 90
 

@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from memaa_lib._support.errors import InputError
-from memaa_lib.clips import Clip, check_frames
+from memaa_lib._support.media import check_frames
+from memaa_lib.clips import Clip
 from memaa_lib.paper import CLASSES
+from memaa_lib.texture import above_mean
 
 COLOURS = {
     "main": "#0b6e75",  # what the page is about: the method, its prediction
@@ -281,9 +283,8 @@ def timeline(
 
 def overview(
     clip: Clip,
-    magnified: NDArray[np.uint8],
+    magnified: Clip,
     score: NDArray[np.float64],
-    kept: NDArray[np.bool_],
     landmarks: NDArray[np.floating],
     avatar: NDArray[np.uint8],
 ) -> Figure:
@@ -294,11 +295,11 @@ def overview(
     clip
         As recorded.
     magnified
-        ``uint8`` ``(T, H, W[, 3])``.
-    score, kept
-        A_i and whether the frame is kept, ``(T,)``.
+        The same clip, magnified.
+    score
+        A_i of the magnified clip, ``(T,)``.
     landmarks
-        ``(T, 68, 2)``, px.
+        ``(T, 68, 2)`` of the magnified clip, px.
     avatar
         ``uint8`` ``(S, S, 3)``.
 
@@ -311,7 +312,7 @@ def overview(
     >>> still = Clip(np.full((4, 40, 32), 90, np.uint8), fps=100)
     >>> points = np.full((4, 68, 2), 16.0)
     >>> image = np.zeros((8, 8, 3), np.uint8)
-    >>> figure = overview(still, still.frames, np.arange(4.0), np.ones(4, bool), points, image)
+    >>> figure = overview(still, still, np.arange(4.0), points, image)
     >>> len(figure.axes)
     6
     >>> plt.close(figure)
@@ -319,7 +320,7 @@ def overview(
     peak = clip.apex if clip.apex is not None else clip.n_frames // 2
     figure: Figure = plt.figure(figsize=(10.5, 2.5))
     panels = figure.subplots(1, 6)
-    pictures = {0: clip.frames[peak], 1: magnified[peak], 3: magnified[0], 4: avatar}
+    pictures = {0: clip.frames[peak], 1: magnified.frames[peak], 3: magnified.frames[0], 4: avatar}
     for place, picture in pictures.items():
         panels[place].imshow(picture, vmin=0, vmax=255)
     for place in (0, 1, 3, 4, 5):
@@ -327,7 +328,7 @@ def overview(
     panels[2].plot(score, color=COLOURS["main"])
     frames = np.arange(len(score))
     panels[2].fill_between(
-        frames, score.min(), score, where=kept, alpha=0.25, color=COLOURS["main"]
+        frames, score.min(), score, where=above_mean(score), alpha=0.25, color=COLOURS["main"]
     )
     panels[2].set(xlabel="frame", yticks=[], ylabel="$A_i$")
     panels[3].scatter(*landmarks[0].T, s=3, color=COLOURS["points"])

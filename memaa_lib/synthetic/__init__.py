@@ -1,11 +1,15 @@
 """Synthetic faces that make micro-expressions, with exact ground truth.
 
 `sample_identity` draws a person, `FaceRig` paints the face before a `Camera`, `plan_clip` decides
-what happens and `render_clip` makes the frames::
+what happens and `render_clip` makes the frames.
 
-    rig = FaceRig(sample_identity("smic", "s1"), CAMERAS["smic"])
-    plan = plan_clip(rig, "positive", n_frames=34, apex=15, clip="s1_po_01")
-    clip = render_clip(rig, plan)
+Examples
+--------
+>>> rig = FaceRig(sample_identity("smic", "s01"), CAMERAS["smic"])
+>>> plan = plan_clip(rig, "positive", n_frames=9, apex=4, clip="s01_po_01")
+>>> clip = render_clip(rig, plan)
+>>> clip.frames.shape, clip.landmarks.shape, clip.emotion
+((9, 178, 146, 3), (9, 68, 2), 'happiness')
 """
 
 from memaa_lib.synthetic.camera import CAMERAS, Camera

@@ -15,38 +15,22 @@ from memaa_lib.synthetic.surface import Surface
 
 _SHOULDER = np.linspace(0.3, 1.5, 49)  # |x| where the outline of the shoulders is measured
 _SLOPE = 0.4  # of the shoulders where the mesh ends
-_ARM_DM = 1.85
-_CLOTH_DM = 0.05
-_COLLAR_DM = 0.09
+_ARM_DM = 1.85  # |x| at which the shoulders turn into the arms
+_CLOTH_DM = 0.05  # how far the cloth lies above the skin
+_COLLAR_DM = 0.09  # height of the collar
 
 
 @dataclass(frozen=True, eq=False)
 class Backdrop:
-    """Still parts of every frame, in linear light.
+    """Still parts of every frame, in linear light."""
 
-    Attributes
-    ----------
-    wall
-        (H, W, C) behind the head.
-    clothing
-        (H, W, C) in front of neck and shoulders, premultiplied.
-    clothing_alpha
-        (H, W) its cover.
-    """
-
-    wall: Image
-    clothing: Image
-    clothing_alpha: Image
+    wall: Image  # (H, W, C) behind the head
+    clothing: Image  # (H, W, C) in front of neck and shoulders, premultiplied
+    clothing_alpha: Image  # (H, W) its cover
 
 
 def paint_backdrop(identity: Identity, camera: Camera, view: View, surface: Surface) -> Backdrop:
-    """Paint wall and clothing for the whole frame.
-
-    Parameters
-    ----------
-    identity, camera, view, surface
-        Who is seen, and how.
-    """
+    """Paint wall and clothing for the whole frame."""
     rng = identity.random("backdrop")
     shape = (camera.height, camera.width)
     top, left, _, _ = camera.head_window
@@ -96,14 +80,15 @@ def _shoulder_line(
     tops = {at: strip.max() for at, strip in strips.items() if len(strip)}
     outline = np.interp(_SHOULDER, list(tops), list(tops.values())) + _CLOTH_DM
     outline -= _SLOPE * np.maximum(_SHOULDER - max(tops), 0)
-    outline = np.minimum.accumulate(outline)
+    outline = np.minimum.accumulate(outline)  # shoulders only fall away from the neck
     outline = blur(outline[None].astype(np.float32), 2.0)[0]
+    # Beyond the mesh the last slope goes on, and the arms drop away.
     slope = (outline[-8] - outline[-1]) / (_SHOULDER[-1] - _SHOULDER[-8])
     beyond = np.linspace(_SHOULDER[-1], 4.0, 60)[1:]
     drop = np.maximum(beyond - _ARM_DM, 0)
     shoulder = outline[-1] - slope * (beyond - _SHOULDER[-1]) - 1.6 * drop**2
     across = np.linspace(0, collar, 12)
-    dip = rng.uniform(0.05, 0.16)
+    dip = rng.uniform(0.05, 0.16)  # of the collar at the throat, in dm
     side = float(np.interp(collar, _SHOULDER, outline))
     front = side - dip * (1 - (across / collar) ** 2)
     worn = collar < _SHOULDER

@@ -17,35 +17,7 @@ from memaa_lib._support.errors import InputError
 
 @dataclass(frozen=True)
 class Camera:
-    """One camera.
-
-    Attributes
-    ----------
-    name
-        Short name, the key in `CAMERAS`.
-    height, width
-        Size of a frame in px.
-    fps
-        Frames a second.
-    gray
-        Whether the frames are gray (T, H, W) or RGB (T, H, W, 3).
-    noise
-        Standard deviation of the sensor noise at mid gray, in gray levels.
-    blur_px
-        Standard deviation of the optical blur in px.
-    peak_px
-        Smallest and largest peak motion of an expression in px, before `difficulty` weakens it.
-    window
-        Top, left, height, width of the part of the frame that the head moves in; None: the frame.
-    face_fraction
-        Distance from eyes to chin as a part of the window's height.
-    eye_row
-        Height of the eyes from the top of the window as a part of its height.
-
-    Raises
-    ------
-    memaa_lib.InputError
-        If a size, a rate or the window is impossible.
+    """One camera; `CAMERAS` holds those of the data sets.
 
     Examples
     --------
@@ -53,17 +25,19 @@ class Camera:
     (650, 960)
     """
 
-    name: str
-    height: int
+    name: str  # key in `CAMERAS`
+    height: int  # px, as the width
     width: int
-    fps: float
-    gray: bool = False
-    noise: float = 1.0
-    blur_px: float = 0.5
+    fps: float  # frames a second
+    gray: bool = False  # frames (T, H, W) in place of RGB (T, H, W, 3)
+    noise: float = 1.0  # of the sensor at mid gray: standard deviation in gray levels
+    blur_px: float = 0.5  # of the lens: standard deviation
+    # smallest and largest peak of an expression, before `difficulty` weakens it
     peak_px: tuple[float, float] = (0.5, 2.5)
+    # top, left, height, width; the head moves in it
     window: tuple[int, int, int, int] | None = None
-    face_fraction: float = 0.56
-    eye_row: float = 0.385
+    face_fraction: float = 0.56  # from the eyes to the chin, as a part of the window's height
+    eye_row: float = 0.385  # from the window's top to the eyes, as a part of its height
 
     def __post_init__(self) -> None:
         if min(self.height, self.width) < 64:
@@ -114,25 +88,13 @@ CAMERA_DISTANCE_DM = 9.0
 
 @dataclass(frozen=True)
 class View:
-    """A camera's view of one head, in px of its window with a margin around it.
+    """A camera's view of one head, in px of its window with a margin around it."""
 
-    Attributes
-    ----------
-    height, width
-        Size of the window.
-    pad
-        Margin on every side; the head may move into it.
-    centre
-        Point (x, y, z) in dm that is seen in the middle.
-    px_per_dm
-        Scale at the depth of `centre`.
-    """
-
-    height: int
+    height: int  # of the window, as the width
     width: int
-    pad: int
-    centre: tuple[float, float, float]
-    px_per_dm: float
+    pad: int  # margin on every side; the head may move into it
+    centre: tuple[float, float, float]  # x, y, z in dm of the point that is seen in the middle
+    px_per_dm: float  # at the depth of `centre`
 
     @property
     def full_height(self) -> int:

@@ -66,6 +66,7 @@ _NEIGHBOURS: dict[str, tuple[str, ...]] = {
 _UNSIDED_TARGETS = ("browInnerUp",)
 # The brow targets end abruptly; skin does not: they are averaged over neighbouring vertices.
 _SMOOTHED_UNITS, _SMOOTHING_STEPS = ("AU1", "AU2", "AU4"), 6
+# Standard deviations: of a neighbour's share, of its difference between the sides, of log strength.
 _BLEND_SPREAD, _SIDE_SPREAD, _GAIN_SPREAD = 0.18, 0.02, 0.15
 _MIDLINE_SOFTNESS_DM = 0.07
 
@@ -120,23 +121,14 @@ _FRONT_Z = 0.55  # folds are in the face, not at the back of the head
 
 
 def action_unit_index(name: str) -> int:
-    """Position of an action unit in `ACTION_UNITS`.
-
-    Examples
-    --------
-    >>> action_unit_index("AU1L")
-    0
-    """
+    """Position of an action unit in `ACTION_UNITS`."""
     return ACTION_UNITS.index(name)
 
 
 def action_unit_shifts(identity: Identity) -> NDArray[np.float32]:
     """Shift of every control vertex for a full action unit, in this person's own way.
 
-    Returns
-    -------
-    ndarray
-        (K, V, 3) float32 dm, one for each of `ACTION_UNITS`.
+    (K, V, 3) float32 dm, one for each of `ACTION_UNITS`.
     """
     head, rng = load_head(), identity.random("action units")
     x = load_anatomy().cage[:, 0]
@@ -198,21 +190,11 @@ def _reach(target: str) -> float:
 
 
 def fold_slopes(template: Image, px_per_dm: float, identity: Identity) -> dict[int, Image]:
-    """Slopes of the skin folds that action units make.
+    """Slopes of the skin folds that action units make; wrinkled faces fold more deeply.
 
-    Parameters
-    ----------
-    template
-        (h, w, 3) position on the average head that is seen at each node.
-    px_per_dm
-        Nodes for one dm.
-    identity
-        Wrinkled faces fold more deeply.
-
-    Returns
-    -------
-    dict
-        Index of an action unit to (h, w, 2): what a full action unit adds to x and y of the normal.
+    `template` (h, w, 3) is the position on the average head that is seen at each node, `px_per_dm`
+    the nodes for one dm. The index of an action unit leads to (h, w, 2): what a full one adds to x
+    and y of the normal.
     """
     depth = 0.55 + 0.9 * identity.appearance.wrinkles
     front = smoothstep(_FRONT_Z, _FRONT_Z + 0.2, template[..., 2])
@@ -227,7 +209,7 @@ def fold_slopes(template: Image, px_per_dm: float, identity: Identity) -> dict[i
         for line, fold_depth, width in _FOLDS[unit]:
             height -= fold_depth * _line_profile(x, y, np.array(line), width)
         height *= depth * front
-        scale = 0.125 * px_per_dm
+        scale = 0.125 * px_per_dm  # Sobel sums eight differences of neighbours: height to slope
         slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=scale)
         slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=scale)
         slopes[index] = np.dstack([-slope_x, slope_y])

@@ -19,8 +19,8 @@ _SCLERA = np.array([0.62, 0.57, 0.54], np.float32)
 _CARUNCLE = np.array([0.42, 0.17, 0.14], np.float32)
 # The eyeball of the average head has a radius of 0.14 dm; iris and cornea scale with the eyeball.
 _EYEBALL = 0.14
-_CORNEA = 0.078
-_FIBRES = 256
+_CORNEA = 0.078  # its radius in dm
+_FIBRES = 256  # of the iris, all around
 
 
 def paint_lashes(
@@ -30,20 +30,10 @@ def paint_lashes(
     skin: NDArray[np.float32],
     rng: np.random.Generator,
 ) -> Image:
-    """Draw lid margins and lashes into `colour` and return the face's alpha with the lashes.
+    """Draw lid margins and lashes into `colour` (H, W, 3); return the alpha with the lashes.
 
-    Parameters
-    ----------
-    colour
-        (H, W, 3), changed in place.
-    alpha
-        (H, W) 0 in the eye openings, where lashes hang over the eyeball.
-    surface
-        Geometry of the head.
-    skin
-        (3,) colour of the skin.
-    rng
-        Source of randomness.
+    `alpha` (H, W) is 0 in the eye openings, where lashes hang over the eyeball; `skin` (3,) is the
+    skin's colour.
     """
     look, px, scale = surface.identity.appearance, surface.px_per_dm, surface.oversampling / 4
     upper, lower, upper_line, lower_line = (np.zeros(surface.shape, np.uint8) for _ in range(4))
@@ -102,15 +92,7 @@ def _draw_lashes(
 
 @dataclass(frozen=True, eq=False)
 class Eyeball:
-    """A painted eyeball patch.
-
-    Attributes
-    ----------
-    top, left
-        Position of the patch in source px.
-    colour
-        (h, w, 3) linear RGB.
-    """
+    """A painted eyeball patch: linear RGB (h, w, 3), and where it lies in source px."""
 
     top: int
     left: int
@@ -137,24 +119,27 @@ def paint_eyeball(surface: Surface, eye: int) -> Eyeball:
     z = np.sqrt(np.maximum(radius**2 - x**2 - y**2, 1e-5))
     normal = (np.dstack([x, y, z]) / radius).astype(np.float32)
     gaze = np.array(view.centre) - centre
-    gaze[2] += CAMERA_DISTANCE_DM
+    gaze[2] += CAMERA_DISTANCE_DM  # both eyes look at the camera, so they converge
     gaze = (gaze / np.linalg.norm(gaze)).astype(np.float32)
 
     inner = _from_inner_corner(columns, lids.columns, eye)
     colour = _sclera(identity.age, inner, surface, rng)
     iris, cover = _iris(normal, gaze, radius, look.iris_colour, look.iris_radius, look.pupil, rng)
     colour += cover[..., None] * (iris - colour)
+    # the pink flesh in the inner corner
     caruncle = 0.8 * smoothstep(0.10, 0.03, inner)[..., None]
     colour += caruncle * (_CARUNCLE - colour)
     ones = np.ones_like(x)
     light = diffuse(normal, lighting, ones, ones, 0.35)
     towards_edge = 0.35 * smoothstep(0.55, 1.0, np.hypot(x, y) / radius)
     colour *= ((0.15 + 0.85 * light) * (1 - towards_edge))[..., None]
+    # each light is mirrored in the cornea, half way between its direction and the camera's
     cornea = _CORNEA * radius / _EYEBALL
     for direction, power in zip(lighting.directions, lighting.powers, strict=True):
         spot = gaze * (radius - cornea + 0.012) + half_vector(direction) * cornea
         squared = ((x - spot[0]) / 0.0105) ** 2 + ((y - spot[1]) / 0.0131) ** 2
         colour += (1.25 * power * np.exp(-(squared**2)))[..., None]
+    # the wet line along the lower lid
     margin = np.interp(columns[0], lids.columns, lids.bottom)
     tears = np.exp(-(((rows - margin + 0.012 * px) / (0.006 * px)) ** 2))
     colour += (0.10 * tears * smoothstep(0.05, 0.3, inner))[..., None]
@@ -192,7 +177,7 @@ def _iris(
 ) -> tuple[Image, Image]:
     """Colour (h, w, 3) of iris and pupil and their cover (h, w)."""
     from_centre = np.arccos(np.clip(normal @ gaze, -1, 1)) * radius
-    outer = iris_radius * radius / _EYEBALL
+    outer = iris_radius * radius / _EYEBALL  # arc lengths from the iris's centre, dm
     inner = outer * pupil
     angle = np.arctan2(normal[..., 1] - gaze[1], normal[..., 0] - gaze[0])
     turn = ((angle + np.pi) / (2 * np.pi) * _FIBRES).astype(int) % _FIBRES

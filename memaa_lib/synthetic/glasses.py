@@ -18,21 +18,11 @@ _FRAME_COLOURS = np.array([(0.015, 0.013, 0.012), (0.09, 0.035, 0.015), (0.20, 0
 
 @dataclass(frozen=True, eq=False)
 class Glasses:
-    """A painted pair of glasses.
+    """A painted pair of glasses, in source px."""
 
-    Attributes
-    ----------
-    colour
-        (H, W, 3) linear RGB in source px.
-    alpha
-        (H, W) cover: the frame, and faintly the reflections on the lenses.
-    depth
-        z in dm.
-    """
-
-    colour: Image
-    alpha: Image
-    depth: float
+    colour: Image  # (H, W, 3) linear RGB
+    alpha: Image  # (H, W) the frame, and faintly the reflections on the lenses
+    depth: float  # z in dm
 
 
 def paint_glasses(surface: Surface) -> Glasses | None:
@@ -50,6 +40,7 @@ def paint_glasses(surface: Surface) -> Glasses | None:
     thickness = max(1, round(px * rng.uniform(0.010, 0.022)))
     angle = np.linspace(0, 2 * np.pi, 120)
     cosine, sine = np.cos(angle), np.sin(angle)
+    # a superellipse: 2 is an ellipse, more is squarer
     outline = np.stack(
         [
             half_width * np.sign(cosine) * np.abs(cosine) ** (2 / power),
@@ -75,6 +66,7 @@ def paint_glasses(surface: Surface) -> Glasses | None:
     bridge[:, 1:] -= 0.8 * half_height * part * (1 - part)
     _stroke(canvas, bridge, thickness)
     for sign in (-1, 1):
+        # the temple runs from the hinge to the side of the head; ears do not count
         hinge = centres[sign] + [sign * half_width, -0.3 * half_height]
         row = int(np.clip(hinge[1], 0, surface.shape[0] - 1))
         covered = np.nonzero(surface.covered[row] & (surface.ears[row] < 0.5))[0]

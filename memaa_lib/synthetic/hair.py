@@ -34,23 +34,10 @@ _PARTED_STYLES = ("short", "fringe", *_LONG_STYLES)
 def paint_brows(
     colour: Image, surface: Surface, lit: Image, rng: np.random.Generator
 ) -> dict[str, NDArray[np.float64]]:
-    """Draw the brows into `colour` and return their upper edges.
+    """Draw the brows into the painted skin `colour` (H, W, 3) and return their upper edges.
 
-    Parameters
-    ----------
-    colour
-        (H, W, 3) painted skin, changed in place.
-    surface
-        Geometry of the head.
-    lit
-        (H, W) light that falls on the face.
-    rng
-        Source of randomness.
-
-    Returns
-    -------
-    dict
-        By side ("l", "r"): (60, 2) source px from the nose outwards.
+    `lit` (H, W) is the light that falls on the face. The edges are by side ("l", "r"): (60, 2)
+    source px from the nose outwards.
     """
     look = surface.identity.appearance
     hairs, shade = np.zeros(surface.shape, np.uint8), np.zeros(surface.shape, np.uint8)
@@ -132,6 +119,7 @@ def paint_facial_hair(
     look = surface.identity.appearance
     if not look.stubble:
         return
+    # stubble darkens the skin; moustache and beard are strands upon it
     off_lips = 1 - smoothstep(0.2, 0.6, blur(surface.lips, surface.mm(1)))
     off_lips *= 1 - smoothstep(0.1, 0.5, surface.inside_mouth)
     whiskers = np.clip(regions["goatee"] + 0.9 * regions["jaw"], 0, 1) * off_lips
@@ -176,16 +164,14 @@ def paint_scalp_hair(
 ) -> tuple[Image, Image]:
     """Draw the hair on the skull, and for long styles the hair that hangs behind the face.
 
-    Returns
-    -------
-    tuple
-        (H, W) cover of all hair, and of the hair that lies outside the head.
+    Returned are the covers (H, W) of all hair, and of the hair that lies outside the head.
     """
     look = surface.identity.appearance
     flow = _strand_flow(surface, rng)
     strands = _draw_strands(surface, flow, rng)
     earless = 1 - smoothstep(0.3, 0.6, surface.ears)
     raggedness = 0.09 if "fringe" in look.hair_style else 0.035
+    # a ragged hairline that follows the strands
     ragged = blur(strands - 1, 1.0) * raggedness
     if look.hair_style == "buzz":
         cover = 0.80 * smoothstep(-0.03, 0.13, surface.hair_depth + 0.5 * ragged)
@@ -213,6 +199,7 @@ def _strand_flow(surface: Surface, rng: np.random.Generator) -> Image:
     """Direction (h, w, 2) of the strands at the window's size, away from hairline and parting."""
     view = surface.view
     shape = (view.full_height, view.full_width)
+    # away from the hairline is up the gradient of the depth inside the scalp
     depth = blur(shrink(surface.hair_depth, *shape), 5)
     flow = _unit_flow(cv2.Sobel(depth, cv2.CV_32F, 1, 0), cv2.Sobel(depth, cv2.CV_32F, 0, 1))
     x = np.arange(view.full_width, dtype=np.float32)
@@ -301,6 +288,7 @@ def _hanging_colour(surface: Surface, cover: Image, rng: np.random.Generator) ->
     values = np.clip(rng.normal(120, 55, count), 20, 255)
     draw_lines(canvas, path, values, _thickness(surface, np.where(rng.random(count) < 0.5, 1, 2)))
     strands = blur(canvas.astype(np.float32) / 120, 0.18 * surface.oversampling)
+    # hair is darker next to the neck
     near_head = blur(surface.covered.astype(np.float32), 0.05 * px)
     light = (lighting.ambient + 0.45 * lighting.powers[0]) * (1 - 0.75 * near_head)
     light = strands * light * (0.45 + 0.55 * blur(cover, 0.06 * px))

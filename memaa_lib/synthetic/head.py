@@ -62,38 +62,20 @@ _REGIONS: dict[str, tuple[tuple[tuple[float, float, float], ...], float]] = {
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """The head that all identities are made from.
+    """The head that all identities are made from."""
 
-    Attributes
-    ----------
-    vertices
-        (V, 3) float32, the control cage.
-    faces
-        (F, 4) int64, its quads.
-    face_groups
-        (F,) `BODY`, `LEFT_EYE`, `RIGHT_EYE` or a part that is not shown.
-    targets
-        Name of a shape target to (vertex numbers, shifts (n, 3)).
-    subdivision
-        Sparse (W, V): control cage to subdivided vertices.
-    neighbours
-        Sparse (V, V): average of a control vertex with the vertices of the quads around it.
-    quads, quad_groups, quad_uv
-        The subdivided mesh: (Q, 4) vertices, (Q,) group, (Q, 4, 2) texture coordinates.
-    masks
-        Texture masks (1024, 512) uint8 of the right half of the UV square: ``lips``, ``eyelids``,
-        ``ears``, ``inside_mouth``.
-    """
-
-    vertices: NDArray[np.float32]
-    faces: NDArray[np.int64]
+    vertices: NDArray[np.float32]  # (V, 3) of the control cage
+    faces: NDArray[np.int64]  # (F, 4) its quads
+    # (F,) `BODY`, `LEFT_EYE`, `RIGHT_EYE` or a part that is not shown
     face_groups: NDArray[np.uint8]
+    # shape target to vertices, shifts (n, 3)
     targets: dict[str, tuple[NDArray[np.int64], NDArray[np.float32]]]
-    subdivision: sp.csr_matrix
-    neighbours: sp.csr_matrix
-    quads: NDArray[np.int64]
-    quad_groups: NDArray[np.uint8]
-    quad_uv: NDArray[np.float32]
+    subdivision: sp.csr_matrix  # (W, V): control cage to subdivided vertices
+    neighbours: sp.csr_matrix  # (V, V): average of a vertex with those of the quads around it
+    quads: NDArray[np.int64]  # (Q, 4) of the subdivided mesh
+    quad_groups: NDArray[np.uint8]  # (Q,)
+    quad_uv: NDArray[np.float32]  # (Q, 4, 2) texture coordinates
+    # (1024, 512) right half of the UV square: lips, eyelids, ears, inside_mouth
     masks: dict[str, NDArray[np.uint8]]
 
     def shifts(self, weights: dict[str, float]) -> NDArray[np.float32]:
@@ -116,33 +98,15 @@ class Head:
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
-    """Where things are on the average head, for every subdivided vertex.
+    """Where things are on the average head, for every subdivided vertex."""
 
-    Attributes
-    ----------
-    cage
-        (V, 3) control vertices of the average head.
-    vertices
-        (W, 3) its subdivided vertices.
-    skin
-        (n,) numbers of the subdivided vertices that belong to the skin.
-    regions
-        Name of a region to (W,) weights from 0 to 1.
-    hair_depth
-        (W,) how far inside the hair-bearing scalp, in dm; negative outside.
-    jaw_drop
-        (W,) how far opening the jaw lowers the vertex, in dm.
-    triangles, triangle_groups, triangle_uv
-        The subdivided mesh without hidden parts, as triangles.
-    """
-
-    cage: NDArray[np.float32]
-    vertices: NDArray[np.float32]
-    skin: NDArray[np.int64]
-    regions: dict[str, NDArray[np.float32]]
-    hair_depth: NDArray[np.float32]
-    jaw_drop: NDArray[np.float32]
-    triangles: NDArray[np.int64]
+    cage: NDArray[np.float32]  # (V, 3) control vertices of the average head
+    vertices: NDArray[np.float32]  # (W, 3) its subdivided vertices
+    skin: NDArray[np.int64]  # (n,) subdivided vertices that belong to the skin
+    regions: dict[str, NDArray[np.float32]]  # (W,) weights from 0 to 1
+    hair_depth: NDArray[np.float32]  # (W,) dm inside the hair-bearing scalp; negative outside
+    jaw_drop: NDArray[np.float32]  # (W,) dm by which opening the jaw lowers the vertex
+    triangles: NDArray[np.int64]  # the subdivided mesh without hidden parts
     triangle_groups: NDArray[np.uint8]
     triangle_uv: NDArray[np.float32]
 
@@ -151,19 +115,9 @@ class Anatomy:
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Nearest skin vertices to points on the average head, with inverse-distance weights.
 
-        Parameters
-        ----------
-        points
-            (n, 2) x and y, or (n, 3) x, y and z, in dm.
-        count
-            How many vertices for each point.
-        smallest_z
-            Vertices further back are left out.
-
-        Returns
-        -------
-        tuple
-            Vertex numbers (n, count) and weights (n, count) that sum to 1.
+        The points are (n, 2) x and y, or (n, 3) x, y and z, in dm; vertices further back than
+        `smallest_z` are left out. Vertex numbers are (n, count), and weights (n, count) that sum to
+        1.
         """
         candidates = self.skin[self.vertices[self.skin, 2] > smallest_z]
         gaps = self.vertices[candidates, : points.shape[1]][None] - points[:, None]
@@ -175,14 +129,7 @@ class Anatomy:
 
 @lru_cache(maxsize=1)
 def load_head() -> Head:
-    """Load the head that comes with the package.
-
-    Examples
-    --------
-    >>> head = load_head()
-    >>> len(head.vertices), "au/jawOpen" in head.targets
-    (5019, True)
-    """
+    """Load the head that comes with the package."""
     with np.load(HEAD_FILE, allow_pickle=False) as data:
         archive = {name: data[name] for name in data.files}
     faces = archive["faces"].astype(np.int64)
@@ -241,22 +188,8 @@ def macro_weights(
 ) -> dict[str, float]:
     """Target weights for age, sex, ancestry and build.
 
-    Parameters
-    ----------
-    age
-        0 (about 25 years) to 1 (about 70 years).
-    maleness
-        0 female to 1 male.
-    ancestry
-        Share of each of `ANCESTRIES`, summing to 1.
-    muscle, weight
-        0 to 1.
-
-    Examples
-    --------
-    >>> weights = macro_weights(0.0, 1.0, {"asian": 1.0})
-    >>> weights["race/asian-male-young"]
-    1.0
+    `age` goes from 0 (about 25 years) to 1 (about 70 years), `maleness` from 0 female to 1 male,
+    `muscle` and `weight` from 0 to 1; `ancestry` is a share of each of `ANCESTRIES`, summing to 1.
     """
     targets = load_head().targets
     result: dict[str, float] = {}
@@ -274,26 +207,11 @@ def macro_weights(
 
 
 def subdivide(n_vertices: int, faces: NDArray[np.int64]) -> tuple[sp.csr_matrix, NDArray[np.int64]]:
-    """One Catmull-Clark step (Catmull and Clark 1978) of a quad mesh, as a matrix.
+    """One Catmull-Clark step (Catmull and Clark 1978) of a mesh of quads (F, 4), as a matrix.
 
-    Parameters
-    ----------
-    n_vertices
-        Number of vertices of the mesh.
-    faces
-        (F, 4) its quads. Open borders are kept as smooth curves.
-
-    Returns
-    -------
-    tuple
-        Sparse matrix (W, V) from old to new vertices, and the new quads (4 F, 4). The new vertices
-        are the moved old ones, then one for each edge, then one for each face.
-
-    Examples
-    --------
-    >>> matrix, quads = subdivide(4, np.array([[0, 1, 2, 3]]))
-    >>> matrix.shape, len(quads)
-    ((9, 4), 4)
+    Sparse (W, V) from old to new vertices, and the new quads (4 F, 4). The new vertices are the
+    moved old ones, then one for each edge, then one for each face. Open borders are kept as smooth
+    curves.
     """
     n_faces = len(faces)
     ends = np.sort(np.stack([faces, np.roll(faces, -1, 1)], -1).reshape(-1, 2), 1)
@@ -316,6 +234,7 @@ def subdivide(n_vertices: int, faces: NDArray[np.int64]) -> tuple[sp.csr_matrix,
     faces_of_edge = sparse(0.5, edge_of_side, face_of_side, (n_edges, n_faces))
     own = sp.diags(np.where(inner_edge, 0.5, 1.0))
     from_faces = sp.diags(np.where(inner_edge, 0.5, 0.0))
+    # an edge's new vertex: its middle, averaged with the faces beside it unless it is a border
     edge_points = own @ middles + from_faces @ faces_of_edge @ face_points
 
     edges_of_vertex = sparse(1.0, edges.ravel(), edge_rows, (n_vertices, n_edges))
@@ -325,6 +244,7 @@ def subdivide(n_vertices: int, faces: NDArray[np.int64]) -> tuple[sp.csr_matrix,
     border_edges = edges_of_vertex @ sp.diags((~inner_edge).astype(float))
     n_border = np.asarray(border_edges.sum(1)).ravel()
     identity = sp.identity(n_vertices)
+    # an old vertex inside the mesh: (faces + 2 edges + (n - 3) itself) / n, with n its valence
     inner = (
         sp.diags(1 / valence / n_around) @ faces_of_vertex @ face_points
         + sp.diags(2 / valence**2) @ edges_of_vertex @ middles

@@ -75,7 +75,7 @@ _SHAPE_MEAN: dict[str, float] = {
     "mouth/mouth-angles-": 0.22,
     "head/head-scale-horiz-": -0.22,
 }
-_LARGEST_WEIGHT = 0.9
+_LARGEST_WEIGHT = 0.9  # of a shape target
 _OUTLINES = (
     "oval",
     "round",
@@ -111,35 +111,13 @@ _FEMALE_STYLES = ("back", "long", "long_fringe", "bob", "bob_fringe")
 
 @dataclass(frozen=True)
 class Appearance:
-    """What a face looks like apart from its shape. Colours are linear RGB, lengths in dm.
+    """What a face looks like apart from its shape. Colours are linear RGB, lengths in dm."""
 
-    Attributes
-    ----------
-    tone, undertone, ruddiness
-        Skin: 0 very light to 1 very dark; yellow against pink; strength of the red zones.
-    freckles, moles, blotches, wrinkles, oiliness
-        Skin detail: strengths, and the number of moles.
-    hair_colour, greyness, hair_style, hair_thickness, hairline_shift
-        Scalp hair.
-    stubble, beard, moustache
-        Facial hair, 0 to 1.
-    brow_width, brow_density, brow_arch, brow_rise, brow_length
-        Eyebrows.
-    lashes, eye_liner, lip_redness
-        Lashes and make-up.
-    iris_colour, iris_radius, pupil
-        Eyes: the radius for an eyeball of 0.14 dm; the pupil as a part of it.
-    glasses
-        "none", "round" or "square".
-    clothing
-        Colour of what is worn.
-    """
-
-    tone: float
-    undertone: float
-    ruddiness: float
+    tone: float  # of the skin: 0 very light to 1 very dark
+    undertone: float  # yellow against pink
+    ruddiness: float  # strength of the red zones
     freckles: float
-    moles: int
+    moles: int  # their number; its neighbours are strengths
     blotches: float
     wrinkles: float
     oiliness: float
@@ -147,80 +125,48 @@ class Appearance:
     greyness: float
     hair_style: str
     hair_thickness: float
-    hairline_shift: float
-    stubble: float
+    hairline_shift: float  # dm
+    stubble: float  # 0 to 1, as beard and moustache
     beard: float
     moustache: float
     brow_width: float
     brow_density: float
     brow_arch: float
-    brow_rise: float
+    brow_rise: float  # dm
     brow_length: float
     lashes: float
     eye_liner: float
     lip_redness: float
     iris_colour: Colour
-    iris_radius: float
-    pupil: float
-    glasses: str
+    iris_radius: float  # dm, for an eyeball of 0.14 dm
+    pupil: float  # as a part of the iris
+    glasses: str  # "none", "round" or "square"
     clothing: Colour
 
 
 @dataclass(frozen=True)
 class Lighting:
-    """Laboratory light: a soft key light, a fill light and room light.
+    """Laboratory light: a soft key light, a fill light and room light."""
 
-    Attributes
-    ----------
-    directions
-        Unit vectors towards the two lights.
-    powers
-        Their strengths.
-    ambient
-        Strength of the room light.
-    colour
-        Its colour.
-    background
-        Brightness of the wall behind.
-    exposure
-        Factor on everything.
-    """
-
-    directions: tuple[Colour, Colour]
+    directions: tuple[Colour, Colour]  # unit vectors towards key and fill light
     powers: tuple[float, float]
-    ambient: float
-    colour: Colour
-    background: float
-    exposure: float
+    ambient: float  # strength of the room light
+    colour: Colour  # of all light
+    background: float  # brightness of the wall behind
+    exposure: float  # factor on everything
 
 
 @dataclass(frozen=True, eq=False)
 class Identity:
-    """One person.
-
-    Attributes
-    ----------
-    dataset, subject, seed
-        What the person was drawn for.
-    age
-        0 (about 25 years) to 1 (about 70 years).
-    maleness
-        0 female to 1 male.
-    ancestry
-        Shares that sum to 1.
-    shape
-        Weights of the head's shape targets.
-    appearance, lighting
-        What the person looks like and the light.
-    """
+    """One person, as drawn for a subject of a data set."""
 
     dataset: str
     subject: str
     seed: int
-    age: float
-    maleness: float
-    ancestry: dict[str, float]
-    shape: dict[str, float]
+    age: float  # 0 (about 25 years) to 1 (about 70 years)
+    maleness: float  # 0 female to 1 male
+    ancestry: dict[str, float]  # shares that sum to 1
+    shape: dict[str, float]  # weights of the head's shape targets
     appearance: Appearance
     lighting: Lighting
 
@@ -230,13 +176,7 @@ class Identity:
 
 
 def generator(*key: str | int) -> np.random.Generator:
-    """Return a random generator that depends on the key alone, on every machine.
-
-    Examples
-    --------
-    >>> generator("a", 1).integers(1000) == generator("a", 1).integers(1000)
-    np.True_
-    """
+    """Return a random generator that depends on the key alone, on every machine."""
     digest = hashlib.sha256(json.dumps(key).encode()).digest()
     return np.random.default_rng(np.random.SeedSequence(int.from_bytes(digest[:16], "little")))
 
@@ -312,6 +252,7 @@ def _sample_appearance(
     rng: np.random.Generator, age: float, male: bool, ancestry: dict[str, float]
 ) -> Appearance:
     african, asian, caucasian = (ancestry[name] for name in ANCESTRIES)
+    # skin tone follows ancestry, with scatter
     tone = 0.16 * caucasian + 0.30 * asian + 0.78 * african + rng.normal(0, 0.07)
     tone = float(np.clip(tone, 0.03, 0.97))
     dark = bool(rng.random() < 0.98 * (african + asian) + 0.45 * caucasian) or tone > 0.36

@@ -52,18 +52,7 @@ def fractal_noise(
 ) -> Image:
     """Draw smooth noise of unit variance whose largest features are `feature_px` wide.
 
-    Parameters
-    ----------
-    shape
-        Height and width of the image.
-    rng
-        Source of randomness.
-    feature_px
-        Size of the coarsest features in px; every octave halves it.
-    octaves
-        Number of octaves.
-    gain
-        Amplitude of an octave relative to the one before.
+    Every octave halves the features and has `gain` times the amplitude of the one before.
     """
     height, width = shape
     total = np.zeros(shape, np.float32)
@@ -81,14 +70,9 @@ def fractal_noise(
 
 
 def fill_smoothly(field: Image, known: NDArray[np.bool_]) -> Image:
-    """Extend a field smoothly to where it is not known, with a normalised image pyramid.
+    """Extend a field (H, W, C) smoothly to where it is not known, with a normalised image pyramid.
 
-    Parameters
-    ----------
-    field
-        (H, W, C) values; ignored where not `known`.
-    known
-        (H, W) where the values hold. They come out unchanged there.
+    The `known` (H, W) values come out unchanged.
     """
     if field.shape[2] > 16:  # OpenCV limits the number of channels
         parts = [fill_smoothly(field[..., i : i + 16], known) for i in range(0, field.shape[2], 16)]
@@ -117,19 +101,12 @@ def draw_lines(
     values: NDArray[np.floating],
     thickness: NDArray[np.integer],
 ) -> None:
-    """Draw many antialiased polylines into an 8-bit canvas.
+    """Draw many antialiased polylines into an 8-bit canvas (H, W).
 
-    Parameters
-    ----------
-    canvas
-        (H, W), changed in place.
-    paths
-        (N, P, 2) points, x and y in px.
-    values
-        (N,) gray levels, rounded to steps of 16: the lines of a level are drawn at once.
-    thickness
-        (N,) in px.
+    `paths` (N, P, 2) are x and y in px, `values` (N,) gray levels, rounded to steps of 16: the
+    lines of a level are drawn at once. `thickness` (N,) is in px.
     """
+    # OpenCV takes positions in whole sixteenths of a px: 4 binary digits
     points = np.round(paths * 16).astype(np.int32)
     levels = np.clip(np.round(np.asarray(values) / 16) * 16, 0, 255).astype(int)
     for size in np.unique(thickness):

@@ -16,6 +16,8 @@ from memaa_lib.synthetic.surface import Surface
 
 Points = dict[int, tuple[float, float]]
 
+# Jaw, base of the nose and brow points (upper edge, not centre line) were moved towards where dlib
+# finds them.
 # Average head, subject's right half (image left): y and |x| of the landmarks 0 to 7, in dm.
 _JAW = np.array(
     [
@@ -29,7 +31,7 @@ _JAW = np.array(
         (6.245, 0.205),
     ]
 )
-_JAW_BAND = 0.05
+_JAW_BAND = 0.05  # dm up and down in which the outline is searched
 _CHIN = 8
 _CHIN_Y = 6.24
 _NOSE = {
@@ -44,6 +46,7 @@ _NOSE = {
     35: (0.14, 6.905, 1.44),
 }
 _BROWS = {"r": (21, 20, 19, 18, 17), "l": (22, 23, 24, 25, 26)}
+# Parts of the way: along the brow from the nose, and along the mouth from image left to right.
 _BROW_PARTS = (0.02, 0.27, 0.52, 0.77, 0.98)
 # Outer corner, upper lid from outside to inside, inner corner, lower lid from inside to outside.
 _EYES = {RIGHT_EYE: (36, 37, 38, 39, 40, 41), LEFT_EYE: (45, 44, 43, 42, 47, 46)}
@@ -56,16 +59,8 @@ _INNER_LOWER = {65: 0.64, 66: 0.50, 67: 0.36}
 class LandmarkTracker:
     """Exact landmarks of one head for any expression and pose.
 
-    Parameters
-    ----------
-    surface
-        The neutral head.
-    brow_tops
-        Upper edges of the brows, see `painting.PaintedFace`.
-    pivot
-        (3,) point that the head turns about.
-    eye_height
-        y of the eyes in dm.
+    `brow_tops` are the upper edges of the brows, see `painting.PaintedFace`; `pivot` (3,) is the
+    point that the head turns about, `eye_height` y of the eyes in dm.
     """
 
     def __init__(

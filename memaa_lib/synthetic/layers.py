@@ -17,33 +17,22 @@ from numpy.typing import NDArray
 from memaa_lib.synthetic.camera import CAMERA_DISTANCE_DM, View
 from memaa_lib.synthetic.imaging import Image
 
-_FRAMES_AT_ONCE = 16
+_FRAMES_AT_ONCE = 16  # one matrix product makes the fields of so many
 _SMALLEST_WEIGHT = 1e-7
 _SMALLEST_LIGHT, _LARGEST_LIGHT = 0.3, 2.0
-_TOLERANCE_PX = 0.004
+_TOLERANCE_PX = 0.004  # of the inverted motion
 
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """How a sheet moves, on its grid of nodes.
+    """How a sheet moves, on its grid of nodes."""
 
-    Attributes
-    ----------
-    position
-        (h, w, 3) float32, where the nodes are in dm.
-    displacement
-        (K, h, w, 2) float32, px for a full action unit.
-    shading
-        (K + 3, h, w, 2) float32: relative change of the diffuse light and added specular light for
-        a full action unit, then for a radian of yaw, pitch and roll.
-    follows
-        (h, w) float32, how far the node follows the head: 1 face, 0 shoulders.
-    """
-
-    position: Image
-    displacement: NDArray[np.float32]
+    position: Image  # (h, w, 3) float32, where the nodes are in dm
+    displacement: NDArray[np.float32]  # (K, h, w, 2) px for a full action unit
+    # (K + 3, h, w, 2) for a full unit, or a radian of yaw, pitch, roll:
+    # relative change of the diffuse light, and added specular light
     shading: NDArray[np.float32]
-    follows: Image
+    follows: Image  # (h, w) how far the node follows the head: 1 face, 0 shoulders
 
 
 @dataclass(frozen=True)
@@ -88,24 +77,10 @@ def rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
 class Layer:
     """One painted sheet.
 
-    Parameters
-    ----------
-    view
-        The camera's view.
-    step
-        Px between nodes.
-    oversampling
-        Source px for one px.
-    box
-        Nodes that the sheet occupies.
-    source
-        (h, w, C + 1) painting of the box, premultiplied with its last channel, alpha.
-    motion
-        How it moves.
-    pivot
-        (3,) point that the head turns about.
-    white
-        (C,) what white light looks like to the camera.
+    `step` is in px between nodes, `oversampling` in source px for one px, `box` the nodes that the
+    sheet occupies. `source` (h, w, C + 1) is the painting of the box, premultiplied with its last
+    channel, alpha; `pivot` (3,) the point that the head turns about; `white` (C,) what white light
+    looks like to the camera.
     """
 
     def __init__(
@@ -147,18 +122,10 @@ class Layer:
     ) -> Iterator[tuple[Image, Image]]:
         """Motion of every node and change of light, frame by frame.
 
-        Parameters
-        ----------
-        weights
-            (T, K) action unit weights.
-        pose
-            (T, 6): yaw, pitch, roll in radians and shift x, y, z in dm.
-
-        Yields
-        ------
-        tuple
-            (h, w, 2) displacement from the neutral in px and (h, w, 2) shading.
+        For weights (T, K) and pose (T, 6), yaw, pitch, roll in radians and shift x, y, z in dm, it
+        yields (h, w, 2) displacement from the neutral in px and (h, w, 2) shading.
         """
+        # few units move in a clip: only their fields are packed and summed
         active = np.nonzero(np.abs(weights).max(0) > _SMALLEST_WEIGHT)[0]
         shape = self._nodes.shape
         n_units = weights.shape[1]
@@ -178,18 +145,10 @@ class Layer:
     ) -> Iterator[list[Image]]:
         """Warped and lit sheet, frame by frame, inside its part of the window (`window`).
 
-        Parameters
-        ----------
-        weights, pose
-            As in `fields`.
-        most_iterations
-            Limit for inverting the motion.
-
-        Yields
-        ------
-        list
-            C + 1 planes (h, w) float32, premultiplied with the last one, alpha.
+        Weights and pose are those of `fields`; inverting the motion takes `most_iterations` at
+        most. It yields C + 1 planes (h, w) float32, premultiplied with the last one, alpha.
         """
+        # inverting starts from the frame before, so frames have to come in order
         inverse = np.zeros_like(self._nodes)
         rows, columns = self._nodes.shape[:2]
         size = (columns * self.step, rows * self.step)

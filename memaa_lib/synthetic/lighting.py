@@ -15,25 +15,11 @@ _TO_CAMERA = np.array([0, 0, 1], np.float32)
 def diffuse(
     normals: Image, lighting: Lighting, occlusion: Image, shadow: Image, wrap: float = 0.3
 ) -> Image:
-    """Light received by a surface.
+    """Light received by a surface with unit normals (..., 3), as float32 irradiance (...).
 
-    Parameters
-    ----------
-    normals
-        (..., 3) unit normals.
-    lighting
-        The lights.
-    occlusion
-        (...) share of the room light that arrives, 0 to 1.
-    shadow
-        (...) share of the key light that arrives, 0 to 1.
-    wrap
-        How far light reaches around the terminator, in place of scattering in the skin.
-
-    Returns
-    -------
-    ndarray
-        (...) float32 irradiance.
+    `occlusion` (...) is the share of the room light that arrives, `shadow` (...) that of the key
+    light, 0 to 1. `wrap` says how far light reaches around the terminator, in place of scattering
+    in the skin.
     """
     light = lighting.ambient * occlusion * (0.82 + 0.18 * normals[..., 1])
     arrives = (shadow, np.sqrt(occlusion))
@@ -65,24 +51,14 @@ def half_vector(direction: tuple[float, float, float]) -> NDArray[np.float32]:
 
 
 def cast_shadow(height_px: Image, lighting: Lighting) -> Image:
-    """Soft shadows of a height field under the key light.
+    """Share (H, W) of the key light that arrives on a height field (H, W), in px towards the camera.
 
-    Parameters
-    ----------
-    height_px
-        (H, W) height towards the camera in px.
-    lighting
-        The lights; the first one casts the shadow.
-
-    Returns
-    -------
-    ndarray
-        (H, W) share of the light that arrives.
+    Shadows are soft; the first of the lights casts them.
     """
     x, y, z = lighting.directions[0]
     rows, columns = height_px.shape
     occluded = np.zeros_like(height_px)
-    for step in np.geomspace(2.5, 90, 22):
+    for step in np.geomspace(2.5, 90, 22):  # px of height along the ray towards the light
         shift = np.array([[1, 0, -x / z * step], [0, 1, y / z * step]], np.float32)
         towards = cv2.warpAffine(height_px, shift, (columns, rows), borderMode=cv2.BORDER_REPLICATE)
         excess = (towards - (height_px + step)) / (1 + 0.22 * step)
@@ -93,16 +69,8 @@ def cast_shadow(height_px: Image, lighting: Lighting) -> Image:
 def ambient_occlusion(depth: Image, covered: Image, facing: Image, px_per_dm: float) -> Image:
     """Room light that arrives, by unsharp masking the depth (Luft, Colditz and Deussen 2006).
 
-    Parameters
-    ----------
-    depth
-        (H, W) height towards the camera in dm.
-    covered
-        (H, W) 1 where there is a surface, 0 in the background.
-    facing
-        (H, W) z of the unit normal.
-    px_per_dm
-        Scale.
+    `depth` (H, W) is the height towards the camera in dm, `covered` (H, W) 1 where there is a
+    surface and 0 in the background, `facing` (H, W) z of the unit normal.
     """
     light = np.ones_like(depth)
     for radius_dm, strength, largest in ((0.016, 9.0, 0.5), (0.05, 4.0, 0.45), (0.13, 1.6, 0.35)):

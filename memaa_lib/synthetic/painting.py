@@ -43,45 +43,27 @@ _INSIDE_MOUTH = np.array([0.06, 0.014, 0.012], np.float32)
 # How far red, green and blue light travel in the skin.
 _SCATTER_MM = (0.85, 0.40, 0.22)
 _SCATTER_TINT = np.array([1.06, 0.995, 0.97], np.float32)
+# Specular exponents: the sheen of the skin, and what is wet or oily.
 BROAD_LOBE, NARROW_LOBE = 14.0, 55.0
 BROAD_STRENGTH = 0.055
 
 
 @dataclass(eq=False)
 class PaintedFace:
-    """The painted neutral and what is needed to light it anew when it moves.
+    """The painted neutral and what is needed to light it anew when it moves."""
 
-    Attributes
-    ----------
-    colour
-        (H, W, 3) linear RGB.
-    alpha
-        (H, W) 1 on the face, 0 in the eye openings and the background.
-    occlusion, shadow, oil
-        (H, W) light maps, see `lighting`, and the strength of the broad specular lobe.
-    hair_alpha
-        (H, W) cover of scalp hair.
-    brow_tops
-        Upper edge of the brows by side ("l", "r"): (n, 2) source px, from the nose outwards.
-    """
-
-    colour: Image
-    alpha: Image
-    occlusion: Image
+    colour: Image  # (H, W, 3) linear RGB
+    alpha: Image  # (H, W) 1 on the face, 0 in the eye openings and the background
+    occlusion: Image  # (H, W) light maps, see `lighting`
     shadow: Image
-    oil: Image
-    hair_alpha: Image
+    oil: Image  # (H, W) strength of the broad specular lobe
+    hair_alpha: Image  # (H, W) cover of scalp hair
+    # by side ("l", "r"): (n, 2) source px, from the nose outwards
     brow_tops: dict[str, NDArray[np.float64]]
 
 
 def paint_face(surface: Surface) -> PaintedFace:
-    """Paint the neutral face of a person.
-
-    Parameters
-    ----------
-    surface
-        Geometry of the head in the source image.
-    """
+    """Paint the neutral face of a person."""
     identity = surface.identity
     look, lighting = identity.appearance, identity.lighting
     rng = identity.random("painting")
@@ -177,6 +159,7 @@ def _relief(surface: Surface, regions: dict[str, Image], rng: np.random.Generato
     pores = 0.00030 * fractal_noise(shape, rng, mm(1.3), 3, 0.8)
     height = pores * (1 + 0.6 * regions["nose"] + 0.5 * regions["cheek"])
     height += 0.0008 * fractal_noise(shape, rng, mm(4), 2)
+    # lines of age: wavy grooves across the forehead, slanting ones under the eyes
     wave = fractal_noise(shape, rng, mm(25), 2) * mm(1.6)
     period = mm(rng.uniform(6.5, 9.0))
     lines = np.clip(np.cos(2 * np.pi * (y + wave) / period), 0.55, 1)
@@ -184,6 +167,7 @@ def _relief(surface: Surface, regions: dict[str, Image], rng: np.random.Generato
     slant = 0.35 * np.abs(x - shape[1] / 2)
     lines = np.clip(np.cos(2 * np.pi * (y + slant + 0.5 * wave) / mm(3.0)), 0.2, 1)
     height -= 0.0022 * wrinkles * regions["under_eye"] * lines
+    # vertical creases of the lips
     sway = fractal_noise(shape, rng, mm(5), 2) * mm(0.5)
     height += 0.0016 * surface.lips * np.cos(2 * np.pi * (x + sway) / mm(1.5))
     return height.astype(np.float32)

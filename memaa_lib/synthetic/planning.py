@@ -20,24 +20,12 @@ from memaa_lib.synthetic.rig import FaceRig
 
 @dataclass(frozen=True)
 class Recipe:
-    """One way to show an expression.
+    """One way to show an expression."""
 
-    Attributes
-    ----------
-    chance
-        How often, relative to the other recipes of the label.
-    emotion
-        Its name.
-    units
-        Action unit to the range of its share of the peak motion.
-    one_sided
-        Whether it shows on one half of the face.
-    """
-
-    chance: float
+    chance: float  # relative to the other recipes of the label
     emotion: str
-    units: dict[str, tuple[float, float]]
-    one_sided: bool = False
+    units: dict[str, tuple[float, float]]  # range of the share of the peak motion
+    one_sided: bool = False  # shown by one half of the face
 
 
 RECIPES: dict[str, tuple[Recipe, ...]] = {
@@ -97,41 +85,19 @@ _LARGEST_LATE_START = 0.25  # of the time from onset to apex
 
 @dataclass(frozen=True)
 class Difficulty:
-    """What `difficulty` in [0, 1] stands for.
+    """What `difficulty` in [0, 1] stands for."""
 
-    Attributes
-    ----------
-    smallest_peak, largest_peak
-        Factors on the camera's range of peak motion.
-    noise
-        Factor on the sensor noise.
-    drift
-        Factor on the head drift.
-    distractor_chance
-        Chance that an unrelated muscle joins in.
-    idle_px
-        Largest motion of an idle muscle.
-    mislabel_chance
-        Chance that the face shows another class than the label says.
-    """
-
-    smallest_peak: float
+    smallest_peak: float  # factors on the camera's range of peak motion
     largest_peak: float
-    noise: float
-    drift: float
-    distractor_chance: float
-    idle_px: float
-    mislabel_chance: float
+    noise: float  # factor on the sensor noise
+    drift: float  # factor on the head drift
+    distractor_chance: float  # that an unrelated muscle joins in
+    idle_px: float  # largest motion of an idle muscle
+    mislabel_chance: float  # that the face shows another class than the label says
 
     @classmethod
     def of(cls, difficulty: float) -> Difficulty:
-        """Interpolate from 0 (clear expressions) to 1.
-
-        Examples
-        --------
-        >>> Difficulty.of(0.5).mislabel_chance
-        0.06
-        """
+        """Interpolate from 0 (clear expressions) to 1."""
         if not 0 <= difficulty <= 1:
             raise InputError(f"difficulty must be from 0 to 1, got {difficulty!r}")
         d = float(difficulty)
@@ -142,56 +108,28 @@ class Difficulty:
             drift=1 + 0.7 * d,
             distractor_chance=0.35 + 0.4 * d,
             idle_px=0.25 + 0.15 * d,
-            mislabel_chance=0.12 * d,
+            mislabel_chance=0.12 * d,  # what people report disagrees with the face
         )
 
 
 @dataclass(frozen=True, eq=False)
 class ClipPlan:
-    """Everything that happens in one clip.
+    """Everything that happens in one clip of T frames, for K action units."""
 
-    Attributes
-    ----------
-    label, shown_label
-        The class of the clip, and the class that the face really shows.
-    emotion
-        The emotion shown.
-    active_units
-        Names of the action units of the expression (distractor included).
-    apex
-        Index of the frame with the peak.
-    expression, idle
-        (T, K) weights of the expression and of idle muscles; both zero at the onset.
-    blink
-        (T,) 0 open to 1 closed.
-    pose
-        (T, 6) yaw, pitch, roll in radians and shift in dm.
-    gaze
-        (T, 2) shift of the eyeballs in dm.
-    flicker
-        (T,) factor on the light.
-    peak_px
-        Largest motion of the expression at the apex in px.
-    noise
-        Standard deviation of the sensor noise in gray levels.
-    noise_key
-        What the noise is drawn from.
-    """
-
-    label: str
-    shown_label: str
+    label: str  # class of the clip
+    shown_label: str  # class that the face really shows
     emotion: str
-    active_units: tuple[str, ...]
-    apex: int
-    expression: NDArray[np.float64]
-    idle: NDArray[np.float64]
-    blink: NDArray[np.float64]
-    pose: NDArray[np.float64]
-    gaze: NDArray[np.float64]
-    flicker: NDArray[np.float64]
-    peak_px: float
-    noise: float
-    noise_key: tuple[str | int, ...]
+    active_units: tuple[str, ...]  # names; distractor included
+    apex: int  # index of the frame with the peak
+    expression: NDArray[np.float64]  # (T, K) weights, zero at the onset
+    idle: NDArray[np.float64]  # (T, K) of idle muscles, zero at the onset
+    blink: NDArray[np.float64]  # (T,) 0 open to 1 closed
+    pose: NDArray[np.float64]  # (T, 6) yaw, pitch, roll in radians and shift in dm
+    gaze: NDArray[np.float64]  # (T, 2) shift of the eyeballs in dm
+    flicker: NDArray[np.float64]  # (T,) factor on the light
+    peak_px: float  # largest motion of the expression at the apex
+    noise: float  # of the sensor: standard deviation in gray levels
+    noise_key: tuple[str | int, ...]  # what it is drawn from
 
     @property
     def n_frames(self) -> int:
@@ -210,6 +148,8 @@ def plan_clip(
     difficulty: float = 0.5,
 ) -> ClipPlan:
     """Plan a micro-expression from onset (index 0) to offset (last index).
+
+    `memaa_lib.synthetic` shows an example, rendered.
 
     Parameters
     ----------
@@ -242,12 +182,14 @@ def plan_clip(
         )
     level = Difficulty.of(difficulty)
     person, fps = rig.identity, rig.camera.fps
+    # without the clip in the key all clips of a person would share their durations and drift
     key = (person.dataset, person.subject, person.seed, str(clip), int(seed))
     rng = generator("clip", *key)
     shown = label
     if rng.random() < level.mislabel_chance:
         shown = str(rng.choice([other for other in KINDS if other != label]))
     emotion, at_apex = _draw_expression(rng, shown, rig.peaks)
+    # without distractors simple flow features tell the classes apart too well
     if rng.random() < level.distractor_chance:
         _add_distractor(rng, at_apex, rig.peaks)
     wanted_px = _draw_peak(rng, rig.camera.peak_px, level)
@@ -272,13 +214,7 @@ def plan_clip(
 
 
 def smooth_rise(x: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Minimum-jerk rise from 0 at x = 0 to 1 at x = 1 (Flash and Hogan 1985).
-
-    Examples
-    --------
-    >>> smooth_rise(np.array([-1.0, 0.5, 2.0])).tolist()
-    [0.0, 0.5, 1.0]
-    """
+    """Minimum-jerk rise from 0 at x = 0 to 1 at x = 1 (Flash and Hogan 1985)."""
     x = np.clip(x, 0, 1)
     return x**3 * (10 - 15 * x + 6 * x**2)
 

@@ -26,21 +26,11 @@ def _compiled(function: Any) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Raster:
-    """What is seen at each pixel.
+    """What is seen at each pixel."""
 
-    Attributes
-    ----------
-    triangle
-        (H, W) int64 index into `triangles`, -1 where nothing is seen.
-    weights
-        (H, W, 3) float32 barycentric weights of the triangle's corners.
-    triangles
-        (N, 3) vertex numbers.
-    """
-
-    triangle: NDArray[np.int64]
-    weights: NDArray[np.float32]
-    triangles: NDArray[np.int64]
+    triangle: NDArray[np.int64]  # (H, W) index into `triangles`, -1 where nothing is seen
+    weights: NDArray[np.float32]  # (H, W, 3) barycentric, of its corners
+    triangles: NDArray[np.int64]  # (N, 3) vertex numbers
 
     @property
     def covered(self) -> NDArray[np.bool_]:
@@ -61,18 +51,10 @@ def rasterise(
     triangles: NDArray[np.int64],
     shape: tuple[int, int],
 ) -> Raster:
-    """Rasterise triangles that face the camera.
+    """Rasterise triangles (N, 3) that face the camera: counter-clockwise seen from outside, y up.
 
-    Parameters
-    ----------
-    points
-        (V, 2) image positions of the vertices in px, pixel centres at integers, y down.
-    depth
-        (V,) larger is nearer.
-    triangles
-        (N, 3) vertex numbers, counter-clockwise seen from outside (y up).
-    shape
-        Height and width of the image.
+    `points` (V, 2) are image positions in px, pixel centres at integers, y down; of `depth` (V,)
+    the larger is nearer.
 
     Examples
     --------

@@ -82,7 +82,7 @@ def render_clip(
     motion_gain: float = 1.0,
     key_frames: int | None = None,
 ) -> RenderedClip:
-    """Render a clip.
+    """Render a clip, as the example of `memaa_lib.synthetic` does.
 
     Parameters
     ----------
@@ -99,6 +99,10 @@ def render_clip(
         Render only so many frames, first, apex and last among them, and blend the light of those
         between from their neighbours: several times faster, and nearly the same where the motion
         from one to the next is far below a pixel. None renders every frame.
+
+    Returns
+    -------
+    RenderedClip
 
     Raises
     ------
@@ -165,22 +169,7 @@ def _blended(images: Iterator[Image], keys: NDArray[np.int64]) -> Iterator[Image
 def true_flow(rig: FaceRig, plan: ClipPlan, a: int, b: int) -> NDArray[np.float32]:
     """Exact optical flow from frame `a` to frame `b` of a clip.
 
-    Parameters
-    ----------
-    rig, plan
-        As for `render_clip`.
-    a, b
-        Frame indices.
-
-    Returns
-    -------
-    ndarray
-        (H, W, 2) float32 px on the grid of frame `a`; NaN off the face and in the eye openings.
-
-    Raises
-    ------
-    memaa_lib.InputError
-        If an index lies outside the clip.
+    (H, W, 2) float32 px on the grid of frame `a`; NaN off the face and in the eye openings.
     """
     for index in (a, b):
         if not 0 <= index < plan.n_frames:
@@ -192,6 +181,7 @@ def true_flow(rig: FaceRig, plan: ClipPlan, a: int, b: int) -> NDArray[np.float3
     y, x = np.mgrid[:height, :width].astype(np.float32)
     grid = np.dstack([x, y])
     back = np.zeros_like(grid)
+    # where each px of frame a lies in the neutral face, by fixed-point iteration
     for _ in range(_INVERSE_ITERATIONS):
         back = -_sample(to_a, grid + back)
     inside = back + _sample(to_b, grid + back)

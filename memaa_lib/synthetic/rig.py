@@ -28,18 +28,21 @@ from memaa_lib.synthetic.surface import Surface
 
 # The head turns about the neck joint, relative to the point between the eyes.
 _NECK_JOINT = np.array([0.0, -0.95, -0.75])
-_PAD_PX = 16
-_SOURCE_PX_PER_DM = 450
+_PAD_PX = 16  # margin of the window, into which the head may move
+_SOURCE_PX_PER_DM = 450  # of the painting: about this fine, but two to four times the frame
 _LARGEST_FINE_SCALE = 120  # px per dm up to which every px is a node
+# Frames of a gray camera, from linear light (Rec. 709).
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+# For inverting the motion; it swings where lids nearly close, see `layers`.
 _FACE_ITERATIONS, _LID_ITERATIONS = 8, 24
 _BLINKS = {LEFT_EYE: "AU45L", RIGHT_EYE: "AU45R"}
+# Between parted lips, linear RGB.
 _CAVITY = np.array([0.030, 0.008, 0.007], np.float32)
 _TEETH = np.array([1.0, 0.92, 0.8], np.float32)
 
 
 class FaceRig:
-    """A painted, animatable face.
+    """A painted, animatable face; it takes hundreds of MB, so make one, render all its clips, drop it.
 
     Parameters
     ----------
@@ -88,6 +91,7 @@ class FaceRig:
         centres = [cage[head.eye_vertices(eye)].mean(0) for eye in (LEFT_EYE, RIGHT_EYE)]
         eyes = np.mean(centres, 0).astype(np.float64)
         x, y, z = (head.subdivision @ cage).T
+        # the lowest point of the middle of the face; neck and body are left out
         chin = y[(np.abs(x) < 0.05) & (y > eyes[1] - 1.5) & (z > eyes[2] - 0.3)].min()
         _, _, height, width = camera.head_window
         scale = float(camera.face_fraction * height / (eyes[1] - chin))
@@ -98,6 +102,7 @@ class FaceRig:
 
     # ---------------------------------------------------------------- setting up
     def _cut(self, surface: Surface, painted: PaintedFace, eye_height: float) -> None:
+        # lids first: the face is cut open where they are
         cutter = SheetCutter(surface, painted, self._step, eye_height)
         lids = {eye: cutter.upper_lid(eye) for eye in _BLINKS}
         face, lip = cutter.face(lids), cutter.lower_lip()
@@ -133,6 +138,7 @@ class FaceRig:
         per_node = self._step * surface.oversampling
         source = np.empty((*sheet.alpha.shape, colour.shape[2] + 1), np.float32)
         source[..., -1] = sheet.alpha
+        # premultiplied: the lens's blur mixes no colour in from where the sheet is not
         source[..., :-1] = colour[sheet.box.scaled(per_node)] * sheet.alpha[..., None]
         source = blur(source, self.camera.blur_px * surface.oversampling)
         return Layer(
@@ -154,7 +160,8 @@ class FaceRig:
         x = np.arange(columns.start, columns.stop, dtype=np.float32) + self.view.pad
         line_x = surface.to_window(surface.mouth_columns)
         line_y = np.interp(x, line_x, surface.to_window(surface.mouth_rows))
-        below = (y - line_y) / scale
+        below = (y - line_y) / scale  # dm below the line between the lips
+        # soft at the corners of the mouth, from just above the line to the lower lip
         alpha = smoothstep(0, 0.03, (x - line_x[0]) / scale)
         alpha = alpha * smoothstep(0, 0.03, (line_x[-1] - x) / scale)
         alpha = alpha * smoothstep(-0.08, -0.04, below) * smoothstep(0.32, 0.26, below)
@@ -176,21 +183,11 @@ class FaceRig:
     def frames(
         self, weights: NDArray[np.float64], pose: NDArray[np.float64], gaze: NDArray[np.float64]
     ) -> Iterator[Image]:
-        """Render the window frame by frame.
+        """Render the window frame by frame, as linear light (3, h, w), or (1, h, w) for a gray camera.
 
-        Parameters
-        ----------
-        weights
-            (T, K) action unit weights.
-        pose
-            (T, 6) yaw, pitch, roll in radians and shift x, y, z in dm.
-        gaze
-            (T, 2) shift of the eyeballs' front in dm, right and down in the image.
-
-        Yields
-        ------
-        ndarray
-            (3, h, w) or for a gray camera (1, h, w): linear light as the camera sees it.
+        `weights` (T, K) are of action units, `pose` (T, 6) is yaw, pitch, roll in radians and shift
+        x, y, z in dm, `gaze` (T, 2) the shift of the eyeballs' front in dm, right and down in the
+        image.
         """
         rows, columns = self._window_in_frame
         wall = _planes(self.backdrop.wall[rows, columns])
@@ -203,7 +200,7 @@ class FaceRig:
         lids = [layer.render(weights, pose, _LID_ITERATIONS) for layer in self._lids.values()]
         balls = [ball.render(pose, gaze) for ball in self._eyeballs.values()]
         glasses = self._glasses and self._glasses.render(0 * weights, pose, _FACE_ITERATIONS)
-        for face in faces:
+        for face in faces:  # back to front
             image = wall.copy()
             _lay_over(image[mouth], self._cavity)
             _lay_over(image[mouth], next(lips))
@@ -237,6 +234,7 @@ class FaceRig:
     ) -> None:
         """Put the eyeball behind the face and the lid before it; the lids shade the eyeball."""
         cover = 1 - (1 - face[-1]) * (1 - lid[-1])
+        # the lids' shadow falls a little below them
         drop = round(0.018 * self.view.px_per_dm)
         cover = np.concatenate([np.repeat(cover[:1], drop, 0), cover[: len(cover) - drop]])
         shade = np.clip(1.12 - 0.85 * blur(cover, 0.022 * self.view.px_per_dm), 0.12, 1)
@@ -309,6 +307,7 @@ class _Eyeball:
         self._source = blur(canvas, rig.camera.blur_px * surface.oversampling)
         self._source = self._source.reshape(canvas.shape)
         vertices = surface.cage[load_head().eye_vertices(eye)]
+        # a point before the middle, as the front of the eyeball is what is seen
         self._centre = (vertices.max(0) + vertices.min(0)) / 2 + [0, 0, 0.1]
         layer = rig._lids[eye]
         self._grid, self._oversampling = layer._grid, surface.oversampling
@@ -370,5 +369,6 @@ def _closing_weight(cutter: SheetCutter, face: Sheet, lid: Sheet, eye: int, inde
         index, max(0, int(top - 1) - lid.box.top), column - lid.box.left, 1
     ]
     lower = face.motion.displacement[index, int(bottom) + 1, column, 1]
+    # the upper margin comes down by `upper` px for a full unit, the lower by `lower`
     gap_px = (bottom - top) * cutter.step
     return float(np.clip(gap_px / max(upper - lower, 1.0), 0.3, 1.2))

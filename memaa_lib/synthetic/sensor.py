@@ -13,10 +13,10 @@ from memaa_lib.synthetic.identity import generator
 from memaa_lib.synthetic.imaging import Image
 
 _TABLE_SIZE = 32768
-_BRIGHTEST = 2.0
+_BRIGHTEST = 2.0  # linear light; all above is as bright
 # Shots of noise are windows into one larger field, so that drawing it costs little.
 _NOISE_SHIFTS = (61, 59)
-_FIXED_PATTERN = 0.25
+_FIXED_PATTERN = 0.25  # gray levels, the same in every frame
 
 
 def _tone_table() -> NDArray[np.float32]:
@@ -31,13 +31,7 @@ _TONE = _tone_table()
 
 
 def develop(light: Image, gain: float = 1.0) -> Image:
-    """Apply the tone curve to linear light; float gray levels 0 to 255.
-
-    Examples
-    --------
-    >>> develop(np.array([0.0, 0.2, 5.0], np.float32)).round().tolist()
-    [0.0, 123.0, 255.0]
-    """
+    """Apply the tone curve to linear light; float gray levels 0 to 255."""
     index = np.minimum(light * np.float32(gain * (_TABLE_SIZE - 1) / _BRIGHTEST), _TABLE_SIZE - 1)
     return _TONE[index.astype(np.uint16)]
 
@@ -45,18 +39,9 @@ def develop(light: Image, gain: float = 1.0) -> Image:
 class Sensor:
     """Make the frames of one clip from its window images and its still surroundings.
 
-    Parameters
-    ----------
-    camera
-        The camera.
-    surroundings
-        (H, W, C) linear light of what does not move.
-    noise
-        Standard deviation of the noise in gray levels at mid gray; 0 for none, and no flicker.
-    noise_key
-        What the noise of the clip is drawn from.
-    pattern_key
-        What the fixed pattern of the sensor is drawn from.
+    `surroundings` (H, W, C) is the linear light of what does not move. `noise` is the standard
+    deviation in gray levels at mid gray, 0 for none, and no flicker. The keys say what the noise of
+    the clip and the fixed pattern of the sensor are drawn from.
     """
 
     def __init__(
@@ -86,12 +71,8 @@ class Sensor:
     def expose(self, images: Iterable[Image], flicker: NDArray[np.float64]) -> NDArray[np.uint8]:
         """Make the frames (T, *camera.frame_shape) of a clip.
 
-        Parameters
-        ----------
-        images
-            T images (C, h, w) of the window in linear light.
-        flicker
-            (T,) factor on the light.
+        `images` are T images (C, h, w) of the window in linear light, `flicker` (T,) factors on the
+        light.
         """
         frames = np.empty((len(flicker), *self.camera.frame_shape), np.uint8)
         order = self._shifts(len(flicker)) if self.noise else None

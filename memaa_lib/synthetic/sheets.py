@@ -25,8 +25,8 @@ from memaa_lib.synthetic.surface import Surface, unit
 
 # Light is linear in the action units: its change is measured at this weight.
 _SHADING_WEIGHT = 0.15
-_NORMAL_WEIGHT = 0.25
-_LARGEST_SHADING = 6.0
+_NORMAL_WEIGHT = 0.25  # the same for the normals, which have to be made anew of a moved mesh
+_LARGEST_SHADING = 6.0  # where next to no light falls, a relative change would have no bound
 # Heights over the eyes (dm) at which a node follows the head by these shares.
 _FOLLOW_HEIGHTS, _FOLLOW_SHARES = (-2.2, -1.45, -1.0), (0.0, 0.35, 1.0)
 
@@ -39,41 +39,18 @@ def follows_head(height_over_eyes: NDArray[np.floating]) -> NDArray[np.floating]
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """One sheet before it becomes a layer.
+    """One sheet before it becomes a layer."""
 
-    Attributes
-    ----------
-    box
-        Nodes that it occupies.
-    alpha
-        (h, w) source px of the box.
-    motion
-        How it moves.
-    """
-
-    box: Box
-    alpha: Image
+    box: Box  # nodes that it occupies
+    alpha: Image  # (h, w) source px of the box
     motion: Motion
 
 
 class SheetCutter:
     """Cut the sheets of one painted face.
 
-    Parameters
-    ----------
-    surface, painted
-        The face.
-    step
-        Window px between nodes.
-    eye_height
-        y of the eyes in dm.
-
-    Attributes
-    ----------
-    skin
-        (h, w) nodes that show skin.
-    mouth_row
-        Row of the line between the lips for every source column of the image.
+    `step` is in window px between nodes, `eye_height` y of the eyes in dm. `skin` (h, w) tells
+    which nodes show skin.
     """
 
     def __init__(
@@ -86,6 +63,7 @@ class SheetCutter:
         self.rows = (np.arange(self.shape[0])[:, None] + 0.5) * self.per_node - 0.5
         self.columns = (np.arange(self.shape[1])[None] + 0.5) * self.per_node - 0.5
         self._fields()
+        # from the line between the lips to the lower edge; a stray px does not count
         lips = np.nonzero((surface.lips > 0.5).any(1))[0]
         bottom = np.percentile(lips, 99) - surface.mouth_rows.mean()
         self.lip_height = max(0.08 * surface.px_per_dm, float(bottom))
@@ -96,6 +74,7 @@ class SheetCutter:
         known = self.skin.copy()
         for eye in lids:
             self._open_lid(alpha, eye)
+            # nodes of the lid: their motion is the lid's own, and the face must not take it over
             margins = surface.eyelids[eye]
             x = self.columns
             top = np.interp(x, margins.columns, margins.top)
@@ -103,11 +82,13 @@ class SheetCutter:
             beside = (x > margins.columns[0]) & (x < margins.columns[-1])
             lid = (self.rows <= middle) & (self.rows > top - 0.25 * self._lid_height)
             known &= ~(beside & lid)
+        # The hole for the lower lip ends before that sheet does, so that no gap opens between them.
         below, ends = self._below_mouth(slice(None), slice(None), 0.02, 0.10)
         covered = 1 - smoothstep(
             0.35 * self.lip_height, self.lip_height + 0.04 * surface.px_per_dm, below
         )
         alpha *= 1 - ends * np.clip(below + 0.5, 0, 1) * covered
+        # below the line between the lips the jaw moves the skin
         gap = self.rows - self._mouth_row(self.columns)
         near = (gap > -0.4 * surface.oversampling) & (gap < 0.6 * self.lip_height)
         known &= ~(self._in_mouth() & near)
@@ -134,6 +115,7 @@ class SheetCutter:
         in_mouth = self._in_mouth()
         known = self.skin & ((gap > 0.4 * surface.oversampling) | ~in_mouth)
         motion = self._extended(known, box)
+        # above its margin the lip's motion is carried straight up
         margin = np.ceil(self._to_node(self._mouth_row(self.columns)) + 0.6)
         first = np.where(in_mouth, margin, 0)[0, box.left : box.right].astype(int) - box.top
         rows = np.maximum(np.arange(box.bottom - box.top)[:, None], first[None])
@@ -151,11 +133,13 @@ class SheetCutter:
             lids.columns[0] - 0.15 * px,
             lids.columns[-1] + 0.15 * px,
         )
+        # the sheet goes beyond the corners of the eye, and further up than the hole in the face
         above, upper, ends = self._above_margin(eye, box, -0.09, -0.03)
         fade = 1 - smoothstep(0.60 * self._lid_height, 0.98 * self._lid_height, above)
         alpha = self.painted.alpha[box.scaled(self.per_node)] * upper * fade * ends
         margin = np.interp(self.columns, lids.columns, lids.top)
         motion = self._extended(self.skin & (self.rows < margin - 0.1 * surface.oversampling), box)
+        # a smooth fill would fold the map here when the lid closes, and give it a ragged edge
         last = np.floor(self._to_node(margin) - 0.6)[0, box.left : box.right].astype(int) - box.top
         rows = np.minimum(np.arange(box.bottom - box.top)[:, None], last[None])
         # Lid margins are foreshortened: iron out the steps of the raster along the lid.
@@ -166,7 +150,7 @@ class SheetCutter:
 
     @property
     def _lid_height(self) -> float:
-        return 0.105 * self.surface.px_per_dm
+        return 0.105 * self.surface.px_per_dm  # above the margin, in source px
 
     def _fields(self) -> None:
         """Position, displacement and shading at the nodes that show skin."""
@@ -191,6 +175,7 @@ class SheetCutter:
         openings = np.logical_or(*surface.eye_openings.values()).astype(np.float32)
         self.openings = shrink(openings, *self.shape)
         inside = shrink(surface.inside_mouth, *self.shape)
+        # only what is nothing but skin says how skin moves; the mask is for what is seen
         self.skin = raster.covered & (self.openings < 0.02) & (inside < 0.3)
         self.face_mask = raster.covered & (self.openings < 0.5)
         self._shade = _Shading(surface, painted, normal, self.shape)
@@ -205,7 +190,7 @@ class SheetCutter:
             self.shading[index] = self._shade.change(
                 unit(normal + _SHADING_WEIGHT * turn), _SHADING_WEIGHT
             )
-        angle = np.radians(1.0)
+        angle = np.radians(1.0)  # small, as the change is taken as linear
         for axis in range(3):
             turn = rotation(*(angle * (np.arange(3) == axis))).astype(np.float32)
             self.shading[len(ACTION_UNITS) + axis] = self._shade.change(normal @ turn.T, angle)
@@ -215,6 +200,7 @@ class SheetCutter:
         view = self.surface.view
         scale = view.magnification(self.position[..., 2])
         centred = self.position - np.asarray(view.centre, np.float32)
+        # what comes nearer also moves away from the middle of the image
         towards = scale**2 / (view.px_per_dm * CAMERA_DISTANCE_DM) * shift[..., 2]
         across = scale * shift[..., 0] + towards * centred[..., 0]
         down = -scale * shift[..., 1] - towards * centred[..., 1]

@@ -20,67 +20,29 @@ from memaa_lib.synthetic.raster import Raster, rasterise, vertex_normals
 
 # How much of the drawn hair thickness a style has; styles that are not named have all.
 _STYLE_THICKNESS = {"buzz": 0.25, "receding": 0.6}
-_FRINGE_HEIGHT = 7.72
-_MASK_SIDE = 1024
+_FRINGE_HEIGHT = 7.72  # y in dm on the average head
+_MASK_SIDE = 1024  # px of the UV square
 
 
 @dataclass(frozen=True, eq=False)
 class Eyelids:
-    """Margins of the lids of one eye in source px, from image left to right.
+    """Margins of the lids of one eye in source px, from image left to right."""
 
-    Attributes
-    ----------
-    columns
-        (n,) x.
-    top, bottom
-        (n,) y of the upper and the lower margin.
-    """
-
-    columns: NDArray[np.int64]
-    top: NDArray[np.float32]
-    bottom: NDArray[np.float32]
+    columns: NDArray[np.int64]  # (n,) x
+    top: NDArray[np.float32]  # (n,) y of the upper margin
+    bottom: NDArray[np.float32]  # (n,) y of the lower margin
 
 
 class Surface:
-    """Geometry of one neutral head in the source image.
-
-    Parameters
-    ----------
-    identity
-        Whose head.
-    view
-        The camera's view of it.
-    oversampling
-        Source px for one px of the window.
-
-    Attributes
-    ----------
-    cage
-        (V, 3) control vertices.
-    skull, vertices, normals
-        (W, 3) subdivided vertices without and with the volume of the hair, and unit normals.
-    raster
-        What is seen where.
-    position, normal
-        (H, W, 3) in dm; unit normals.
-    skin, eye_openings
-        (H, W) bool; dict of bool by eye group.
-    lips, inside_mouth, ears
-        (H, W) soft masks.
-    hair_depth
-        (H, W) depth inside the hair-bearing scalp in dm.
-    mouth_columns, mouth_rows
-        x and y of the line where the lips meet, in source px.
-    eyelids
-        `Eyelids` by eye group.
-    """
+    """Geometry of one neutral head in the source image (H, W)."""
 
     def __init__(self, identity: Identity, view: View, oversampling: int) -> None:
         head, anatomy = load_head(), load_anatomy()
         self.identity, self.view, self.oversampling = identity, view, oversampling
         self.px_per_dm = view.px_per_dm * oversampling
         self.shape = (view.full_height * oversampling, view.full_width * oversampling)
-        self.cage = head.shape(identity.shape)
+        self.cage = head.shape(identity.shape)  # (V, 3) control vertices
+        # (W, 3) subdivided vertices without the volume of the hair, and with it
         self.skull = head.subdivision @ self.cage
         scalp = self._scalp_depth()
         outward = vertex_normals(self.skull, head.quads)
@@ -90,12 +52,13 @@ class Surface:
         self.raster = self._rasterise(self.shape, self.to_source(view.project(self.vertices)))
         columns = [self.vertices, self.normals, scalp[:, None], anatomy.jaw_drop[:, None]]
         seen = self.raster.interpolate(np.concatenate(columns, 1))
+        # (H, W, 3) in dm and unit normals; (H, W) dm inside the hair-bearing scalp
         self.position, self.normal = seen[..., :3], unit(seen[..., 3:6])
         self.hair_depth, self._jaw_drop = seen[..., 6], seen[..., 7]
         group = np.where(self.covered, anatomy.triangle_groups[self.raster.triangle], 255)
         self.skin = group == BODY
         self.eye_openings = {eye: group == eye for eye in (LEFT_EYE, RIGHT_EYE)}
-        self._read_texture_masks()
+        self._read_texture_masks()  # lips, inside_mouth, ears: (H, W) soft masks
         self._find_mouth_line()
         self.eyelids = {eye: _find_eyelids(self.eye_openings[eye]) for eye in self.eye_openings}
 
@@ -190,7 +153,7 @@ class Surface:
         clear = strength > 0.35 * np.percentile(strength, 90)
         x = np.arange(left, right + 1)
         y = np.interp(x, x[clear], (top + step.argmax(0) + 0.5)[clear])
-        self.mouth_columns = x
+        self.mouth_columns = x  # and its row: source px
         self.mouth_rows = blur(y[None].astype(np.float32), 0.75 * self.oversampling)[0]
 
 

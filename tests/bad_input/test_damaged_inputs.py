@@ -16,7 +16,7 @@ from papermill.translators import PythonTranslator
 
 from memaa_lib import cli
 from memaa_lib._support.errors import InputError
-from memaa_lib.clips import read_clip, read_image, write_clip, write_image, write_video
+from memaa_lib.clips import Clip, read_clip, read_image, write_clip, write_image, write_video
 from memaa_lib.datasets import check, load_clip, load_index
 from tests.bad_input.damages import DAMAGES, IMAGE, Damage, bad_rows
 from tests.fake_releases import CASME2_HEADER, CASME2_ROWS, casme2_cells, casme2_tree, write_sheet
@@ -98,7 +98,7 @@ def test_one_pixel_is_an_image(tmp_path):
 )
 def test_names_may_hold_any_letter(tmp_path, name):
     folder = tmp_path / name
-    write_clip(folder, IMAGE[None].repeat(3, 0), 100)
+    write_clip(folder, Clip(IMAGE[None].repeat(3, 0), 100))
     assert np.array_equal(read_clip(folder, 100).frames[0], IMAGE)
     write_video(tmp_path / f"{name}.mp4", IMAGE[None].repeat(3, 0), 100)
     assert read_clip(tmp_path / f"{name}.mp4").n_frames == 3
@@ -160,7 +160,7 @@ def test_a_link_in_a_twin_is_refused(tmp_path, what, caplog):
     row = load_index("casme2", twin).iloc[0]
     logging.disable(logging.NOTSET)
     with pytest.raises(InputError, match="a link in a synthetic twin"):
-        load_clip(row)
+        load_clip(row, crop=False)
 
 
 # ------------------------------------------------------------------ parameters of notebooks

@@ -78,14 +78,15 @@ def test_off_apexnet_does_not_look_at_strain():
 @pytest.mark.parametrize("make", [STSTNet, OffApexNet])
 def test_a_network_learns_and_repeats_itself(make):
     features, labels = moving_blocks()
-    one, two = SmallNet(make, QUICK, seed=1), SmallNet(make, QUICK, seed=1)
-    one.fit(features, labels)
+    one, two = SmallNet(make, QUICK), SmallNet(make, QUICK)
+    one.fit(features, labels, seed=1)
     torch.manual_seed(99)
-    two.fit(features, labels)
+    two.fit(features[::-1], labels, seed=3)
+    two.fit(features, labels, seed=1)  # which forgets what was learned before
     assert one.digest == two.digest
     assert np.mean(one.predict(features) == labels) > 0.9
-    other = SmallNet(make, NetSettings(1, 2e-3, 16), seed=2)
-    other.fit(features, labels)
+    other = SmallNet(make, NetSettings(1, 2e-3, 16))
+    other.fit(features, labels, seed=2)
     assert other.digest != one.digest
 
 

@@ -7,13 +7,9 @@ from hypothesis import strategies as st
 
 from memaa_lib._support.errors import InputError
 from memaa_lib.baselines import FaceClip, apex_position, searched_apex, spotted_apex
-from memaa_lib.baselines.faces import (
-    FACE_SIZE,
-    face_regions,
-    halving_maximum,
-)
-from memaa_lib.clips import read_image
-from memaa_lib.texture import texture_intensity
+from memaa_lib.baselines.faces import face_regions, halving_maximum
+from memaa_lib.clips import Clip, read_image
+from memaa_lib.texture import FACE_SIZE, texture_intensity
 
 QUICKLY = settings(deadline=None, derandomize=True, max_examples=30)
 
@@ -91,4 +87,5 @@ def test_regions_lie_in_the_image_and_hold_their_landmarks():
 
 def test_spotted_apex_has_the_greatest_intensity():
     frames = np.random.default_rng(0).integers(0, 256, (7, 40, 40), dtype=np.uint8)
-    assert spotted_apex(frames) == int(np.argmax(texture_intensity(frames)))
+    scores = texture_intensity(Clip(frames, 100), size=(40, 40))
+    assert spotted_apex(frames) == int(np.argmax(scores))

@@ -10,7 +10,7 @@ import pytest
 from memaa_lib._support.errors import InputError
 from memaa_lib.baselines import SYSTEMS, FaceClip, cost_per_clip, make_features
 from memaa_lib.metrics import read_megc_log, write_megc_log
-from memaa_lib.protocol import evaluate_method, leave_one_subject_out
+from memaa_lib.protocol import Results, evaluate, leave_one_subject_out, system_named
 from tests.fake_releases import copied_elsewhere
 
 LENGTHS = {
@@ -18,6 +18,10 @@ LENGTHS = {
     "apex": 1475,
 }  # fmt: skip
 SUMMED = {"lbp_top": 75, "apex": 25}
+
+
+def run(features, index, folds, method, out=None, n_jobs=1) -> Results:
+    return evaluate(features[method], index, folds, system_named(method)(), out=out, n_jobs=n_jobs)
 
 
 @pytest.fixture
@@ -89,13 +93,13 @@ def test_a_clip_that_cannot_be_read_is_named(index):
 def test_runs_resume_and_do_not_depend_on_processes(index, features, tmp_path, method):
     folds = leave_one_subject_out(index)
     out = tmp_path / "folds"
-    one = evaluate_method(features[method], index, folds, method, out=out, n_jobs=1)
+    one = run(features, index, folds, method, out)
     assert one.complete
     assert len(list(out.iterdir())) == 3
     kept = sorted(out.iterdir())
     before = kept[1].stat().st_mtime_ns
     kept[0].unlink()
-    two = evaluate_method(features[method], index, folds, method, out=out, n_jobs=2)
+    two = run(features, index, folds, method, out, n_jobs=2)
     assert two.digest == one.digest
     assert kept[1].stat().st_mtime_ns == before
     log = tmp_path / "log.txt"
@@ -106,7 +110,7 @@ def test_runs_resume_and_do_not_depend_on_processes(index, features, tmp_path, m
 def test_folds_go_into_the_cache_if_no_folder_is_given(index, features, tmp_path, monkeypatch):
     monkeypatch.setenv("MEMAA_CACHE", str(tmp_path))
     folds = leave_one_subject_out(index)
-    results = evaluate_method(features["bi_woof"], index, folds, "bi_woof", n_jobs=1)
+    results = run(features, index, folds, "bi_woof")
     assert results.folder == tmp_path / "folds"
     assert len(list(results.folder.iterdir())) == len(folds)
 
@@ -116,7 +120,7 @@ def test_labels_of_the_test_clips_do_not_matter(index, features, tmp_path):
     changed = index.copy()
     changed.loc[fold[0].test, "label"] = "negative"
     runs = [
-        evaluate_method(features["bi_woof"], data, fold, "bi_woof", out=tmp_path / str(i), n_jobs=1)
+        run(features, data, fold, "bi_woof", tmp_path / str(i))
         for i, data in enumerate((index, changed))
     ]
     assert runs[0].folds["weights_digest"].tolist() == runs[1].folds["weights_digest"].tolist()
@@ -125,19 +129,21 @@ def test_labels_of_the_test_clips_do_not_matter(index, features, tmp_path):
 
 def test_a_motion_that_goes_with_the_class_is_learned(index, features, tmp_path):
     folds = leave_one_subject_out(index)
-    results = evaluate_method(features["bi_woof"], index, folds, "bi_woof", out=tmp_path, n_jobs=1)
+    results = run(features, index, folds, "bi_woof", tmp_path)
     assert results.scores(None).loc["all", "uar"] > 0.6
-    assert results.profile.name == "bi_woof, laptop"
+    assert (results.method, results.profile) == ("bi_woof", "laptop")
 
 
 def test_wrong_input_is_named(index, features):
     folds = leave_one_subject_out(index)
-    with pytest.raises(InputError, match="no such method"):
-        evaluate_method(features["apex"], index, folds, "eulerian")
+    with pytest.raises(InputError, match="no such method; there are memaa, lbp_top"):
+        system_named("eulerian")
     with pytest.raises(InputError, match="unknown profile"):
-        evaluate_method(features["apex"], index, folds, "apex", "huge")
+        system_named("apex")("paper-pretrained")
     with pytest.raises(InputError, match="one row for 9 clips"):
-        evaluate_method(features["apex"][:4], index, folds, "apex")
+        run({"apex": features["apex"][:4]}, index, folds, "apex")
+    with pytest.raises(InputError, match="no compared system"):
+        make_features(index, ["memaa"])
     with pytest.raises(InputError, match="no clip"):
         make_features(index.iloc[:0], ["apex"])
 

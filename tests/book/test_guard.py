@@ -13,7 +13,7 @@ from memaa_book.pages import RunFailed
 from skimage.data import astronaut
 
 from memaa_lib._support.errors import InputError
-from memaa_lib.clips import iterate_video, sample_video, write_image, write_video
+from memaa_lib.clips import Clip, iterate_video, sample_video, write_image, write_video
 from memaa_lib.datasets.examples import may_be_shown, publishable
 from memaa_lib.magnification import magnify
 from tests.fake_releases import CASME2_HEADER, casme2_cells, tiny, write_sheet
@@ -103,7 +103,7 @@ def test_a_face_is_found_whatever_was_done_to_it(gated, video, how):
         "shrunk": lambda: cv2.resize(last, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA),
         "crop": lambda: np.ascontiguousarray(last[20:110, 40:140]),
         "JPEG": lambda: cv2.imdecode(cv2.imencode(".jpg", last, [1, 60])[1], 1),
-        "magnified": lambda: magnify(video, 30, 3.0)[-1],
+        "magnified": lambda: magnify(Clip(video, 30), 3.0).frames[-1],
         "mean": lambda: np.rint(video.mean(axis=0)).astype(np.uint8),
         "gray": lambda: np.repeat(cv2.cvtColor(last, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2),
         "turned": lambda: np.ascontiguousarray(np.rot90(last)),

@@ -5,24 +5,29 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from skimage.data import astronaut
 
 from memaa_lib._support.errors import InputError
 from memaa_lib.clips import write_image
 from memaa_lib.datasets import (
+    ClipRow,
     explain_exclusions,
     find_root,
     load_clip,
     load_index,
     load_truth,
     load_truth_landmarks,
+    rows_of,
     subject_key,
 )
 from memaa_lib.datasets.manifests import load_manifest
 from memaa_lib.datasets.twins.annotation import write_spreadsheets
 from memaa_lib.datasets.twins.contents import plan_release
 from memaa_lib.datasets.twins.release import clip_folder, frame_name
+from memaa_lib.registration import crop_clip
 from tests.fake_releases import fake_renderer, make_twin, no_roots, trees
 
 __all__ = ["fake_renderer", "make_twin", "no_roots", "trees"]
@@ -150,7 +155,7 @@ def test_samm(trees, tmp_path, caplog):
     assert "apex 1143 is wrong, using 1103" in caplog.text
     assert index.action_units.tolist() == ["4+7", "25 or 26", "12+15", "4"]
     assert index.n_frames.tolist() == [5, 5, 64, 75]
-    assert load_clip(index.iloc[0]).frames.shape == (5, 8, 6)
+    assert load_clip(index.iloc[0], crop=False).frames.shape == (5, 8, 6)
     assert load_index("samm", tmp_path / "r", "all")["clip"].tolist()[2] == "025_2_1"
 
 
@@ -257,7 +262,7 @@ def test_damaged_spreadsheets_are_refused(trees, tmp_path):
 
 def test_frames_are_read_in_time_order(trees, tmp_path):
     index = load_index("casme2", trees.casme2(tmp_path / "r"))
-    clip = load_clip(index.iloc[1])  # 98 to 103: as text, 100 comes before 98
+    clip = load_clip(index.iloc[1], crop=False)  # 98 to 103: as text, 100 comes before 98
     assert abs(clip.frames[:, 0, 0, 0].astype(int) - range(20, 26)).max() <= 2
     assert (clip.onset, clip.apex, clip.offset) == (0, 2, 5)
     assert (clip.dataset, clip.subject, clip.name) == ("casme2", "sub01", "EP19_05f")
@@ -270,7 +275,7 @@ def test_frames_beyond_onset_and_offset_are_left_out(trees, tmp_path):
     trees.write_frames(root / "Cropped/sub01/EP02_01f", "reg_img{}.jpg", range(1, 90))
     row = load_index("casme2", root).iloc[0]
     assert row["n_frames"] == 7
-    clip = load_clip(row)
+    clip = load_clip(row, crop=False)
     assert clip.n_frames == 7
     assert abs(int(clip.frames[0, 0, 0, 0]) - (20 + 45)) <= 2
 
@@ -280,9 +285,28 @@ def test_rows_of_any_kind(trees, tmp_path, kind):
     index = load_index("smic", trees.smic(tmp_path / "r"))
     row = index.iloc[0]
     row = {"series": row, "dict": row.to_dict(), "tuple": next(index.itertuples())}[kind]
-    clip = load_clip(row)
+    clip = load_clip(row, crop=False)
     assert (clip.n_frames, clip.apex, clip.offset) == (4, None, 3)
     assert subject_key(row) == "smic/s01"
+
+
+def test_a_row_has_the_columns_of_the_index(trees, tmp_path):
+    index = load_index("smic", trees.smic(tmp_path / "r"))
+    assert ClipRow._fields == tuple(index.columns)
+    (first, *_) = rows_of(index)
+    assert first == ClipRow.of(index.iloc[0]) == ClipRow.of(next(index.itertuples()))
+    assert first.apex is None and first.onset == index.onset[0]
+
+
+def test_faces_are_cropped_unless_told_not_to(tmp_path):
+    for number in (1, 2):
+        write_image(tmp_path / f"img{number}.png", np.ascontiguousarray(astronaut()[:300]))
+    row = {"path": str(tmp_path), "onset": 1, "offset": 2, "fps": 100.0}
+    recorded = load_clip(row, crop=False)
+    assert (recorded.width, recorded.height, recorded.box) == (512, 300, None)
+    clip = load_clip(row)
+    assert clip.width < clip.height < 300 and clip.box is not None
+    assert (clip.frames == crop_clip(recorded).frames).all()
 
 
 def test_missing_frames_are_skipped_and_logged(trees, tmp_path, caplog):
@@ -292,7 +316,7 @@ def test_missing_frames_are_skipped_and_logged(trees, tmp_path, caplog):
         (folder / f"reg_img{number}.jpg").unlink()
     row = load_index("casme2", root).iloc[0]
     assert row["n_frames"] == 5
-    clip = load_clip(row)
+    clip = load_clip(row, crop=False)
     assert "2 of 7 frames missing" in caplog.text
     assert "no apex frame 50; 49 stands for it" in caplog.text
     assert (clip.n_frames, clip.apex, clip.offset) == (5, 2, 4)
@@ -307,10 +331,10 @@ def test_clip_without_frames(trees, tmp_path):
     row = load_index("casme2", root, "all").iloc[0]
     assert row["n_frames"] == 0
     with pytest.raises(InputError, match="no frame from 46 to 52"):
-        load_clip(row)
+        load_clip(row, crop=False)
     folder.rmdir()
     with pytest.raises(InputError, match="leave out rows with n_frames 0"):
-        load_clip(load_index("casme2", root, "all").iloc[0])
+        load_clip(load_index("casme2", root, "all").iloc[0], crop=False)
     reasons = explain_exclusions("casme2", root).set_index(["subject", "clip"]).reason
     assert reasons["sub01", "EP02_01f"] == "no frame of it is on disk"
 
@@ -388,7 +412,7 @@ def test_composite_never_mixes(trees, tmp_path, make_twin):
 def test_truth_of_twins(make_twin, trees, tmp_path):
     root = make_twin("samm", clips=3)
     row = load_index("samm", root).iloc[0]
-    clip, landmarks = load_clip(row), load_truth_landmarks(row)
+    clip, landmarks = load_clip(row, crop=False), load_truth_landmarks(row)
     assert landmarks.shape == (clip.n_frames, 68, 2)
     assert landmarks.dtype == "float32"
     Path(row["path"], sorted(path.name for path in Path(row["path"]).iterdir())[1]).unlink()

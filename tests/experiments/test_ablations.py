@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from memaa_lib._support.errors import InputError
-from memaa_lib.avatar import AvatarSettings, emotion_avatar, score_frames
+from memaa_lib.avatar import AvatarSettings, emotion_avatar
 from memaa_lib.clips import Clip, write_image
 from memaa_lib.experiments import ablations
 from memaa_lib.experiments.ablations import (
@@ -20,8 +20,8 @@ from memaa_lib.experiments.ablations import (
     with_reference,
 )
 from memaa_lib.experiments.reference_runs import Reference
-from memaa_lib.magnification import magnify
-from memaa_lib.texture import keep_frames
+from memaa_lib.magnification import Magnification, magnify
+from memaa_lib.texture import Scoring, keep_frames
 
 
 class FakeResults:
@@ -75,22 +75,36 @@ def test_the_reference_differs_from_itself_by_nothing():
 
 def test_plain_mean_is_the_mean_of_the_frames(clip):
     pictures = clip_pictures(clip, [0.0, 5.0], ARMS["mean of the clip as it is"], apex=0)
-    assert np.array_equal(pictures[0], emotion_avatar(clip.frames))
+    assert np.array_equal(pictures[0], emotion_avatar(clip))
     assert np.array_equal(pictures[0], pictures[1])
 
 
 def test_apex_frame_is_the_magnified_one(clip):
     pictures = clip_pictures(clip, [0.0, 10.0], ARMS["apex frame"], apex=7)
-    assert np.array_equal(pictures[0], emotion_avatar(clip.frames[7:8]))
-    magnified = magnify(clip.frames, 100, 10.0)
-    assert np.array_equal(pictures[1], emotion_avatar(magnified[7:8]))
+    seventh = np.arange(clip.n_frames) == 7
+    assert np.array_equal(pictures[0], emotion_avatar(clip[seventh]))
+    assert np.array_equal(pictures[1], emotion_avatar(magnify(clip, 10.0)[seventh]))
 
 
 def test_no_registration_averages_the_kept_frames_where_they_are(clip):
     picture = clip_pictures(clip, [10.0], ARMS["no registration"], apex=0)[0]
-    magnified = magnify(clip.frames, 100, 10.0)
-    keep = keep_frames(score_frames(magnified))
-    assert np.array_equal(picture, emotion_avatar(magnified, keep))
+    assert np.array_equal(picture, emotion_avatar(keep_frames(magnify(clip, 10.0))))
+
+
+def test_pictures_are_made_with_all_settings_of_the_arm(clip):
+    """Every one of them stands in the name of the kept file."""
+    settings = {
+        "exaggeration": AvatarSettings(Magnification(exaggeration=1.0)),
+        "clamp_gains": AvatarSettings(Magnification(cutoff_wavelength=80, clamp_gains=False)),
+        "per_frame_r": AvatarSettings(Magnification(per_frame_r=(0.4, 0.05))),
+        "order": AvatarSettings(Magnification(temporal="butterworth", order=2)),
+        "scoring": AvatarSettings(scoring=Scoring(window=5, cutoff=3)),
+        "remove_frames": AvatarSettings(remove_frames=False),
+    }
+    usual = clip_pictures(clip, [10.0], ARMS["no registration"], apex=0)
+    for name, other in settings.items():
+        changed = Arm("other", settings=other, picture="unaligned")
+        assert (clip_pictures(clip, [10.0], changed, apex=0) != usual).any(), name
 
 
 @pytest.mark.parametrize("name", ["apex frame", "original avatar"])
@@ -175,9 +189,9 @@ def test_an_arm_trains_and_tests_on_the_factors_it_names(monkeypatch):
         seen["alphas"] = alphas
         return "pictures"
 
-    def evaluated(pictures, alphas, index, folds, profile, *, seed, n_jobs):
-        assert (pictures, index, folds, seed) == ("pictures", "index", "folds", 4)
-        return profile
+    def evaluated(pictures, index, folds, system, *, n_jobs):
+        assert (pictures, index, folds, system.seed) == ("pictures", "index", "folds", 4)
+        return system.profile
 
     monkeypatch.setattr(ablations, "load_index", lambda dataset, root: "index")
     monkeypatch.setattr(ablations, "make_folds", lambda index, protocol, seed: "folds")

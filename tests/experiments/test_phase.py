@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from memaa_lib.experiments.phase import BLUR, RieszPyramid, blur_phase, phase_change
 from memaa_lib.figures import grating, grating_shift
-from memaa_lib.magnification import TEMPORAL_FILTERS, magnify, psnr, temporal_filter
+from memaa_lib.magnification import TEMPORAL_FILTERS, psnr, temporal_filter
 from memaa_lib.synthetic import CAMERAS, FaceRig, plan_clip, render_clip, sample_identity
+from tests.test_magnification import magnified
 
 Floats = NDArray[np.float64]
 
@@ -149,12 +150,12 @@ def test_a_drifting_grating_keeps_its_gain_where_the_linear_method_breaks(
     swing = peak * wavelength * np.sin(2 * np.pi * 4 * t)
     frames = grating(swing, wavelength, size=160, contrast=60)
     wanted = swing + alpha * temporal_filter("iir", fps, 60) @ swing
-    reached = grating_shift(magnify(frames, fps, alpha, method="phase"), wavelength)
+    reached = grating_shift(magnified(frames, fps, alpha, method="phase"), wavelength)
     assert np.std(reached) / np.std(wanted) == pytest.approx(1, rel=0.03)
     beyond = np.abs(wanted).max() > wavelength / 8
     assert beyond == (peak == 0.03)
     if beyond:
-        linear = grating_shift(magnify(frames, fps, alpha), wavelength)
+        linear = grating_shift(magnified(frames, fps, alpha), wavelength)
         assert np.std(linear) / np.std(wanted) < 0.7
 
 
@@ -166,11 +167,11 @@ def test_the_movement_is_filtered_with_the_stated_matrix(temporal: Any, order: i
     movement = 0.3 * np.sin(2 * np.pi * t / 20) * np.exp(-t / 30)
     frames = grating(movement, 12.0, size=96, contrast=60)
     matrix = temporal_filter(temporal, 100, 40, (1, 20), order=order)
-    magnified = magnify(
+    moved_on = magnified(
         frames, 100, 8, temporal=temporal, band_hz=(1, 20), order=order, method="phase"
     )
     expected = movement + 8 * matrix @ movement
-    shift = grating_shift(magnified, 12.0)
+    shift = grating_shift(moved_on, 12.0)
     # whole gray levels leave some hundredths of a pixel, however little a filter lets through
     allowed = max(0.05, 0.03 * np.abs(expected).max())
     assert np.abs(shift - (expected - expected[0])).max() < allowed
@@ -180,11 +181,11 @@ def test_the_movement_is_filtered_with_the_stated_matrix(temporal: Any, order: i
 def test_any_size_and_either_axis(size: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     frames = rng.integers(60, 190, (5, *size), dtype=np.uint8)
-    magnified = magnify(frames, 100, 3, method="phase")
-    assert magnified.shape == frames.shape
-    assert (magnified != frames).any()
-    turned = magnify(np.ascontiguousarray(frames.swapaxes(1, 2)), 100, 3, method="phase")
-    off = np.abs(turned.swapaxes(1, 2).astype(int) - magnified)
+    result = magnified(frames, 100, 3, method="phase")
+    assert result.shape == frames.shape
+    assert (result != frames).any()
+    turned = magnified(np.ascontiguousarray(frames.swapaxes(1, 2)), 100, 3, method="phase")
+    off = np.abs(turned.swapaxes(1, 2).astype(int) - result)
     assert (off > 1).mean() < 1e-3
 
 
@@ -192,7 +193,7 @@ def test_noise_is_moved_and_not_amplified() -> None:
     wall = np.clip(np.random.default_rng(0).normal(128, 4, (20, 64, 64)), 0, 255).astype(np.uint8)
     still, phase, linear = (
         wall.std(),
-        *(magnify(wall, 100, 20, method=method).std() for method in ("phase", "linear")),
+        *(magnified(wall, 100, 20, method=method).std() for method in ("phase", "linear")),
     )
     assert phase < 1.2 * still
     assert linear > 2 * still
@@ -222,7 +223,7 @@ def test_nearer_to_the_truth_than_the_linear_method_where_alpha_is_large() -> No
     for alpha, better_by in ((5, 0.5), (15, 1.5)):
         truth = film(1.0 + alpha)
         alone = psnr(truth, clip)
-        phase = psnr(truth, magnify(clip, rig.camera.fps, alpha, method="phase", **options))
-        linear = psnr(truth, magnify(clip, rig.camera.fps, alpha, **options))
+        phase = psnr(truth, magnified(clip, rig.camera.fps, alpha, method="phase", **options))
+        linear = psnr(truth, magnified(clip, rig.camera.fps, alpha, **options))
         assert phase > alone + 0.5
         assert phase > linear + better_by

@@ -10,6 +10,7 @@ from memaa_lib._support import weights
 from memaa_lib._support.errors import InputError
 from memaa_lib.experiments import pretraining
 from memaa_lib.experiments.pretraining import Pretraining
+from memaa_lib.profiles import PROFILES
 from tests.conftest import TINY
 
 torch = pytest.importorskip("torch")
@@ -28,6 +29,16 @@ def test_starting_weights_by_profile(tmp_path, start):
     other = weights.write_weights({"fc.weight": torch.zeros(3, 4)}, tmp_path, "other")
     with pytest.raises(InputError, match="not the weights of a ResNet-34"):
         protocol.starting_weights(pretrained, weights=other)
+
+
+def test_each_profile_starts_from_the_pre_training_of_its_size(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        pretraining, "pretrained_weights", lambda *settings, **options: asked.append(settings)
+    )
+    for name in ("laptop", "paper-pretrained"):
+        pretraining.weights_for(PROFILES[name])
+    assert asked == [(pretraining.PRETRAINING,), (pretraining.PRETRAINING_224,)]
 
 
 @pytest.mark.parametrize(

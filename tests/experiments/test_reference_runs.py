@@ -4,9 +4,11 @@ import json
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from memaa_lib import metrics
 from memaa_lib._support.errors import InputError
 from memaa_lib.experiments import reference_runs as library
 from memaa_lib.experiments.comparison import OURS, REMARKS, printed_scores, score_table
@@ -16,8 +18,8 @@ from memaa_lib.experiments.reference_runs import (
     STARTS,
     read_reference,
     results_folder,
+    starts,
     write_reference,
-    write_starts,
 )
 from memaa_lib.metrics import COLUMNS, uar, uf1
 from memaa_lib.paper import DATASET_TITLES, table
@@ -86,32 +88,46 @@ def test_runs_of_other_clips_are_not_mixed(tmp_path):
         write_reference(tmp_path / "a.json", {}, {})
 
 
-def test_starts_differ_in_the_seed_of_the_pre_training_alone(tmp_path, monkeypatch):
+def test_starts_differ_in_the_seed_of_the_pre_training_alone(monkeypatch):
     asked = []
 
-    def trained(dataset, protocol, profile, *, weights, seed, n_jobs):
-        asked.append((dataset, protocol, profile, weights, seed))
-        return SimpleNamespace(start=weights, folds=[1, 2])
+    def trained(dataset, method, protocol, profile, *, weights, seed, n_jobs):
+        asked.append((weights, dataset, method, protocol, profile, seed))
 
     monkeypatch.setattr(library.pretraining, "pretrained_weights", lambda made, n_jobs: made)
     monkeypatch.setattr(library, "train", trained)
-    monkeypatch.setattr(library, "load_index", lambda dataset: dataset)
-    monkeypatch.setattr(library, "describe", lambda index: index)
-    monkeypatch.setattr(library, "write_reference", lambda path, runs, told: asked.append(runs))
-    write_starts(tmp_path / "a.json", "samm", "kfold", seed=7)
-    *calls, runs = asked
+    runs, tables = starts("samm", "kfold", "laptop", seed=7, n_jobs=1)
     assert list(runs) == [f"seed {number}" for number in range(STARTS)]
-    assert [weights.seed for *_, weights, _ in calls] == list(range(STARTS))
-    assert len({replace(weights, seed=0) for *_, weights, _ in calls}) == 1
-    assert {(*names, seed) for *names, _, seed in calls} == {("samm", "kfold", "laptop", 7)}
+    assert not tables
+    assert [weights.seed for weights, *_ in asked] == list(range(STARTS))
+    assert {replace(weights, seed=0) for weights, *_ in asked} == {library.pretraining.PRETRAINING}
+    assert {tuple(rest) for _, *rest in asked} == {("samm", "memaa", "kfold", "laptop", 7)}
 
 
-def test_starts_of_what_has_none_are_refused(tmp_path):
+def test_starts_of_what_has_none_are_refused():
     with pytest.raises(InputError, match="starts from imagenet"):
-        write_starts(tmp_path / "a.json", "smic", profile="paper")
+        starts("smic", "loso", "paper", seed=0, n_jobs=1)
     with pytest.raises(InputError, match="choose loso, kfold or composite"):
-        write_starts(tmp_path / "a.json", "smic", "cross")
-    assert not list(tmp_path.iterdir())
+        starts("smic", "cross", "laptop", seed=0, n_jobs=1)
+
+
+def test_an_experiment_is_kept_with_what_was_run(tmp_path, monkeypatch):
+    found = SimpleNamespace(start="scratch", folds=[1, 2])
+    told = {}
+    monkeypatch.setattr(library, "load_index", lambda dataset: dataset)
+    monkeypatch.setattr(library, "describe", lambda index: f"the clips of {index}")
+    monkeypatch.setattr(library, "write_reference", lambda path, *given: told.update(all=given))
+    calls = []
+
+    def experiment(*names, **options):
+        calls.append((names, options))
+        return {"one": found}, {"cost": 1}
+
+    library.keep(tmp_path / "a.json", experiment, "smic", "cross", seed=3, n_jobs=1)
+    assert calls == [(("smic", "cross", "laptop"), {"seed": 3, "n_jobs": 1})]
+    provenance = {"data": "the clips of composite", "dataset": "smic", "protocol": "cross"}
+    provenance |= {"profile": "laptop", "seed": 3, "start": "scratch", "folds": 2}
+    assert told["all"] == ({"one": found}, provenance, {"cost": 1})
 
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -163,3 +179,54 @@ def test_printed_scores_are_those_of_table_3_with_every_remark():
     assert sum(printed["remark"] != "") == len(REMARKS)
     assert printed.loc[("STSTNet", "Combined"), "published"] == 0.7353
     assert printed.loc[("Our Approach", "Combined"), "source"] == ""
+
+
+# ------------------------------------------------------- the paper's own training, as page 07 tells it
+@pytest.fixture(scope="module")
+def full_training():
+    return read_reference("paper/composite")
+
+
+def test_the_paper_s_training_is_above_the_majority_on_each_twin(full_training):
+    scores = metrics.scores(full_training.runs["leave one subject out"])
+    assert (scores["uf1_low"] > scores["majority_uf1"]).all()
+    assert scores.loc["all", "clips"] == 442
+    assert len(full_training.tables["folds"].query("run == 'leave one subject out'")) == 68
+
+
+def test_from_random_weights_it_says_negative(full_training):
+    run = full_training.runs["five folds, from scratch"]
+    assert (run["prediction"] == "negative").mean() > 0.95
+    assert (
+        metrics.scores(run).loc["all", "uf1_low"] < metrics.scores(run).loc["all", "majority_uf1"]
+    )
+    losses = np.stack(
+        full_training.tables["folds"].query("run == 'five folds, from scratch'")["losses"]
+    )
+    first, last = losses.mean(axis=0)[[0, -1]]
+    assert round(1 - last / first, 1) == 0.2  # "by a fifth"
+
+
+def test_what_the_starting_weights_are_worth(full_training):
+    worth = [
+        round(metrics.uf1(run["label"], run["prediction"]), 2)
+        for run in (
+            full_training.runs["five folds"],
+            full_training.runs["five folds, from scratch"],
+        )
+    ]
+    assert worth == [0.48, 0.26]
+
+
+def test_it_comes_out_where_the_laptop_profile_does(full_training):
+    laptop = read_reference("runs/composite").runs["as trained"]
+    change = metrics.paired_bootstrap(full_training.runs["leave one subject out"], laptop, "uf1")
+    assert change.low < 0 < change.high
+    assert abs(change.difference) < 0.05
+
+
+@pytest.mark.parametrize("dataset", ["smic", "casme2", "samm"])
+def test_each_set_has_five_folds_of_the_paper_s_training(dataset):
+    folds = read_reference(f"paper/{dataset}").tables["folds"]
+    assert len(folds) == 5
+    assert folds["weights_digest"].is_unique

@@ -15,11 +15,11 @@ from memaa_lib._support.cache import kept_arrays
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.running import in_parallel
 from memaa_lib.avatar import AvatarSettings, make_avatars
-from memaa_lib.clips import sample_video
+from memaa_lib.clips import Clip, sample_video
 from memaa_lib.datasets import load_clip, load_index, load_truth, roots
 from memaa_lib.datasets.twins import release
 from memaa_lib.experiments import pretraining
-from memaa_lib.protocol import Fold, FoldTask, _read_result, _result_path, _write_result
+from memaa_lib.protocol import Fold, FoldTask, _read_result, _write_result
 from tests.conftest import TINY
 from tests.fake_releases import fake_renderer, no_roots
 from tests.long.harness import (
@@ -133,12 +133,13 @@ def test_a_damaged_avatar_is_made_again(damage, tmp_path, monkeypatch):
 
     made = []
 
-    def avatars(clip, alphas, settings, given):
+    def avatars(clip, alphas, settings):
         made.append(alphas)
         return np.full((len(alphas), 8, 8, 3), 7, np.uint8)
 
     monkeypatch.setattr("memaa_lib.avatar.clip_to_avatar", avatars)
-    monkeypatch.setattr("memaa_lib.datasets.load_clip", lambda row: None)
+    still = Clip(np.zeros((1, 8, 8), np.uint8), 30)
+    monkeypatch.setattr("memaa_lib.avatar.load_clip", lambda row, crop: still)
     row = {"dataset": "own", "subject": "a", "clip": "b", "path": str(sample_video())}
     index = pd.DataFrame([row | {"onset": 0, "offset": 5, "fps": 30.0}])
     monkeypatch.setenv("MEMAA_CACHE", str(tmp_path))
@@ -175,19 +176,18 @@ RESULT = {"fold": "s01", "fingerprint": "0123", "predictions": [2], "weights_dig
 
 @pytest.fixture
 def task():
-    """What reading a fold's result asks of a task; nothing else is given."""
-    fields = {name: None for name in FoldTask.__dataclass_fields__}
+    """A fold with one test clip."""
     fold = Fold("s01", np.array([0]), np.array([1]))
-    return FoldTask(**fields | {"fold": fold, "fingerprint": "0123"})
+    return FoldTask(fold, np.array([0]), 0, "0123", {})
 
 
 @pytest.mark.parametrize("damage", [name for name in DAMAGES if name != "one byte"])
 def test_a_damaged_fold_is_run_again(damage, task, tmp_path):
-    _write_result(tmp_path, RESULT)
-    path = _result_path(tmp_path, "s01", "0123")
-    assert _read_result(tmp_path, task) == RESULT
+    path = tmp_path / "fold.json"
+    _write_result(path, RESULT)
+    assert _read_result(path, task) == RESULT
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
-    assert _read_result(tmp_path, task) is None
+    assert _read_result(path, task) is None
 
 
 @pytest.mark.parametrize(
@@ -203,12 +203,12 @@ def test_a_damaged_fold_is_run_again(damage, task, tmp_path):
     ids=str,
 )
 def test_a_fold_file_that_says_what_no_fold_says_is_run_again(damage, task, tmp_path):
-    path = _result_path(tmp_path, "s01", "0123")
+    path = tmp_path / "fold.json"
     path.write_text(json.dumps(RESULT))
-    assert _read_result(tmp_path, task) == RESULT
+    assert _read_result(path, task) == RESULT
     bad = {key: value for key, value in (RESULT | damage).items() if value is not None}
     path.write_text(json.dumps(bad))
-    assert _read_result(tmp_path, task) is None
+    assert _read_result(path, task) is None
 
 
 @pytest.mark.parametrize("damage", ["cut", "one byte"])

@@ -15,6 +15,7 @@ from memaa_lib._support import kernels
 MAGNIFY = """
 import hashlib
 import numpy as np
+from memaa_lib.clips import Clip
 from memaa_lib.magnification import magnify
 from memaa_lib.texture import texture_intensity
 
@@ -25,8 +26,9 @@ for shape in {shapes}:
     clip = np.clip(128 + steps + generator.normal(0, 30, shape[1:]), 0, 255).astype(np.uint8)
     for frames in (clip, np.ascontiguousarray(clip[..., 0])):
         for temporal in ("iir", "ideal"):
-            digest.update(magnify(frames, 100, (3, 5, 10, 15), temporal=temporal).tobytes())
-    digest.update(texture_intensity(clip[:20, ..., 1].copy()).tobytes())
+            clips = magnify(Clip(frames, 100), (3, 5, 10, 15), temporal=temporal)
+            digest.update(np.stack([clip.frames for clip in clips]).tobytes())
+    digest.update(texture_intensity(Clip(clip[:20, ..., 1].copy(), 100), size=shape[1:3]).tobytes())
 print(digest.hexdigest())
 """
 # millions of pixels: with reordered sums one in a million differed

@@ -31,7 +31,7 @@ _UNITS_OF_EMOTION = {  # for clips that are annotated but not rendered
     "sadness": "1+4+15",
     "surprise": "1+2+5",
 }
-_OBJECTIVE_CLASS = {
+_OBJECTIVE_CLASS = {  # for the column of that name, in SAMM and the later edition of CASME II
     "happiness": 1,
     "surprise": 2,
     "anger": 3,
@@ -40,7 +40,7 @@ _OBJECTIVE_CLASS = {
     "fear": 6,
 }
 _OTHER_CLASS = 7
-_FIXED_TIME = (1980, 1, 1, 0, 0, 0)
+_FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a ZIP archive can state
 
 
 def write_spreadsheets(
@@ -53,28 +53,8 @@ def write_spreadsheets(
 ) -> list[Path]:
     """Write all editions of the annotation file; none for a set that has none.
 
-    Parameters
-    ----------
-    root
-        The twin's folder.
-    manifest
-        The set's facts.
-    planned
-        The annotated clips.
-    units
-        ``subject/clip`` -> names of the action units that move, e.g. ``AU4L``.
-    defects
-        Whether the apexes that the real file has wrong are wrong here too.
-
-    Returns
-    -------
-    list of pathlib.Path
-
-    Examples
-    --------
-    >>> from memaa_lib.datasets.manifests import load_manifest
-    >>> write_spreadsheets(Path("out"), load_manifest("smic"), [], {}, defects=False)
-    []
+    ``units`` maps ``subject/clip`` to the action units that move there, e.g. ``AU4L``. With
+    ``defects`` the apexes that the real file has wrong are wrong here too.
     """
     if manifest.annotation is None:
         return []
@@ -91,16 +71,7 @@ def write_spreadsheets(
 def unit_text(names: tuple[str, ...], emotion: str) -> str:
     """Return action units as the spreadsheets write them: ``4+L10``.
 
-    Parameters
-    ----------
-    names
-        ``AU4L, AU4R, AU10L``; a unit with both sides is written without a side.
-    emotion
-        Stands in where no unit is named.
-
-    Returns
-    -------
-    str
+    A unit with both sides is written without a side. The emotion stands in where no unit is named.
 
     Examples
     --------

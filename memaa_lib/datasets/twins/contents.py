@@ -22,44 +22,24 @@ from memaa_lib.paper import CLASSES
 # Additive recurrence of Roberts (R3): evenly spread in three dimensions; going on only adds points.
 _R3 = 1.0 / 1.2207440846057596
 _STEPS = (_R3, _R3**2, _R3**3)
-_MAX_NUMBER = {4: 9999, 5: 99999}
+_MAX_NUMBER = {4: 9999, 5: 99999}  # frame numbers by their digits
 
 
 @dataclass(frozen=True)
 class PlannedClip:
-    """One annotated clip of a twin.
-
-    Attributes
-    ----------
-    subject, clip
-        Canonical ids.
-    label
-        Class in the composite; ``None`` if the emotion has none.
-    emotion
-        As annotated, lower case.
-    emotion_by_coding
-        Where an edition of the spreadsheet says otherwise.
-    onset, apex, offset
-        Frame numbers of the recording; ``apex`` is the true one.
-    written_apex
-        What the spreadsheet holds; ``None`` where it has no number.
-    digits
-        To how many digits the frame numbers of the recording are padded, where that varies.
-    outside
-        Why the composite leaves the clip out; ``None`` if it does not.
-    """
+    """One annotated clip of a twin."""
 
     subject: str
     clip: str
-    label: str | None
-    emotion: str
-    onset: int
+    label: str | None  # class in the composite; None if the emotion has none
+    emotion: str  # as annotated, lower case
+    onset: int  # frame numbers of the recording; the apex is the true one
     apex: int
     offset: int
-    written_apex: int | None
-    digits: int = 0
-    outside: str | None = None
-    emotion_by_coding: tuple[tuple[str, str], ...] = ()
+    written_apex: int | None  # what the spreadsheet holds; None where it has no number
+    digits: int = 0  # to which the recording's frame numbers are padded, where that varies
+    outside: str | None = None  # why the composite leaves the clip out; None if it does not
+    emotion_by_coding: tuple[tuple[str, str], ...] = ()  # where an edition says otherwise
 
     @property
     def n_frames(self) -> int:
@@ -82,49 +62,16 @@ class _Slot:
 
 
 def random_generator(*parts: object) -> np.random.Generator:
-    """Return a random generator that depends on the parts only, on every machine.
-
-    Parameters
-    ----------
-    *parts
-        Text and numbers.
-
-    Returns
-    -------
-    numpy.random.Generator
-
-    Examples
-    --------
-    >>> bool(random_generator("a", 1).random() == random_generator("a", 1).random())
-    True
-    """
+    """Return a random generator that depends on the parts only, on every machine."""
     digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).digest()
     return np.random.default_rng(np.frombuffer(digest, np.uint32))
 
 
 def plan_release(dataset: str, seed: int = 0, clips: int | None = None) -> list[PlannedClip]:
-    """Plan the clips of a twin.
+    """Plan the clips of a twin, in the order of subject and clip.
 
-    Parameters
-    ----------
-    dataset
-        ``"smic"``, ``"casme2"``, ``"samm"`` or ``"further"``.
-    seed
-        Another seed makes other people and other clips.
-    clips
-        For ``"further"`` only: how many clips in all.
-
-    Returns
-    -------
-    list of PlannedClip
-        All annotated clips, those outside of the composite included, in the order of subject and
-        clip.
-
-    Examples
-    --------
-    >>> planned = plan_release("casme2")
-    >>> len(planned), sum(clip.outside is None for clip in planned)
-    (255, 145)
+    All annotated clips are there, those outside of the composite included. ``clips`` counts for
+    ``"further"`` only: how many in all.
     """
     manifest = load_manifest(dataset)
     rng = random_generator("release", dataset, seed)
@@ -140,30 +87,9 @@ def plan_release(dataset: str, seed: int = 0, clips: int | None = None) -> list[
 
 
 def choose_some(planned: list[PlannedClip], clips: int) -> list[PlannedClip]:
-    """Choose some of the composite's clips, spread over classes and subjects.
+    """Choose some of the composite's clips, spread over classes and subjects; all if there are fewer.
 
-    Parameters
-    ----------
-    planned
-        Of :func:`plan_release`.
-    clips
-        How many; all of them if there are fewer.
-
-    Returns
-    -------
-    list of PlannedClip
-        In the order of ``planned``. Asking for more adds clips and takes none away.
-
-    Raises
-    ------
-    InputError
-        If ``clips`` is below 1.
-
-    Examples
-    --------
-    >>> some = choose_some(plan_release("smic"), 6)
-    >>> sorted(clip.label for clip in some), len({clip.subject for clip in some})
-    (['negative', 'negative', 'positive', 'positive', 'surprise', 'surprise'], 6)
+    They keep the order of ``planned``. Asking for more adds clips and takes none away.
     """
     if isinstance(clips, bool) or not isinstance(clips, int) or clips < 1:
         raise InputError(f"clips is {clips!r}, expected a whole number of at least 1")

@@ -52,38 +52,7 @@ _WHY_NOT_RENDERED = (
 
 @dataclasses.dataclass(frozen=True)
 class TwinSettings:
-    """What a twin's bytes depend on, apart from the generator.
-
-    Parameters
-    ----------
-    dataset
-        ``"smic"``, ``"casme2"``, ``"samm"`` or ``"further"``.
-    variant
-        Released form of the frames, as in the manifest.
-    seed
-        Other seeds give other people and other clips.
-    difficulty
-        From 0 (clear motion) to 1 (weak motion, noise, idle muscles, some faces that show another
-        class).
-    defects
-        Whether the known holes of the release are put in.
-    full
-        Whether the clips outside of the composite are rendered too.
-    clips
-        About how many clips; ``None`` for all.
-
-    Raises
-    ------
-    InputError
-        If a value is out of range.
-
-    Examples
-    --------
-    >>> TwinSettings("smic", "cropped", difficulty=2.0)
-    Traceback (most recent call last):
-        ...
-    memaa_lib.InputError: difficulty is 2.0, expected a number from 0 to 1
-    """
+    """What a twin's bytes depend on, apart from the generator; see :func:`write_twin`."""
 
     dataset: str
     variant: str
@@ -171,8 +140,12 @@ def write_twin(
 
     Examples
     --------
-    >>> write_twin("smic", "smic-twin", clips=12)  # doctest: +SKIP
-    PosixPath('smic-twin')
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     twin = write_twin("further", Path(folder, "twin"), clips=1, n_jobs=1)
+    ...     clip = read_truth(twin)["clips"][0]
+    ...     clip["clip"], len(list((twin / clip["folder"]).iterdir()))
+    ('f001_ne_01', 28)
     """
     manifest = load_manifest(dataset)
     settings = TwinSettings(
@@ -211,10 +184,7 @@ def ensure_twin(dataset: str, n_jobs: int = 2) -> Path:
     Returns
     -------
     pathlib.Path
-
-    Examples
-    --------
-    >>> ensure_twin("smic")  # doctest: +SKIP
+        The twin's folder. Making it takes a few minutes, once.
     """
     path = twin_cache_path(dataset)
     _forget_damaged_twin(path)
@@ -238,43 +208,15 @@ def _forget_damaged_twin(kept: Path) -> None:
 
 
 def twin_cache_path(dataset: str) -> Path:
-    """Return where the whole twin of a data set is kept in the user's cache, made or not.
-
-    Parameters
-    ----------
-    dataset
-        ``"smic"``, ``"casme2"``, ``"samm"`` or ``"further"``.
-
-    Returns
-    -------
-    pathlib.Path
-
-    Examples
-    --------
-    >>> twin_cache_path("smic").name.startswith("smic-")
-    True
-    """
+    """Return where the whole twin of a data set is kept in the user's cache, made or not."""
     variant = load_manifest(dataset).twin.default_variant
     return _cache_path(TwinSettings(dataset, variant))
 
 
 def generator_signature(dataset: str) -> str:
-    """Return a text that changes whenever the renderer or the facts behind a twin change.
+    """Return 16 hexadecimal digits that change with the renderer or the facts behind a twin.
 
-    Parameters
-    ----------
-    dataset
-        ``"smic"``, ``"casme2"``, ``"samm"`` or ``"further"``.
-
-    Returns
-    -------
-    str
-        16 hexadecimal digits. Comments, docstrings and layout of the source do not matter.
-
-    Examples
-    --------
-    >>> len(generator_signature("smic"))
-    16
+    Comments, docstrings and layout of the source do not matter.
     """
     manifest = load_manifest(dataset)
     facts = manifest.model_dump_json(
@@ -308,7 +250,12 @@ def rebuild_clip(twin_root: Path | str, subject: str, clip: str) -> tuple[Any, A
 
     Examples
     --------
-    >>> rig, plan = rebuild_clip("smic-twin", "s01", "s01_ne_01")  # doctest: +SKIP
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     twin = write_twin("further", Path(folder, "twin"), clips=1, n_jobs=1)
+    ...     rig, plan = rebuild_clip(twin, "f001", "f001_ne_01")
+    >>> rig.camera.name, plan.label, plan.n_frames
+    ('smic', 'negative', 28)
     """
     truth = read_truth(twin_root)
     if truth["generator"] != generator_signature(truth["dataset"]):
@@ -427,27 +374,7 @@ def _describe(settings: TwinSettings, planned: list[PlannedClip]) -> dict[str, A
 
 
 def clip_folder(manifest: DatasetManifest, variant: str, clip: PlannedClip) -> Path:
-    """Return where a clip's frames lie in a release, relative to its root.
-
-    Parameters
-    ----------
-    manifest
-        The set's facts.
-    variant
-        Released form of the frames.
-    clip
-        The clip.
-
-    Returns
-    -------
-    pathlib.Path
-
-    Examples
-    --------
-    >>> clip = next(c for c in plan_release("smic") if c.clip == "s01_ne_01")
-    >>> clip_folder(load_manifest("smic"), "cropped", clip).as_posix()
-    'SMIC_all_cropped/HS/s1/micro/negative/s1_ne_01'
-    """
+    """Return where a clip's frames lie in a release, relative to its root."""
     naming = manifest.naming
     number = int("".join(c for c in clip.subject if c.isdigit()))
     parts = [manifest.variants[variant].folder, naming.subject_folder.format(number)]
@@ -552,21 +479,8 @@ def _plan_clip(rig: Any, settings: TwinSettings, clip: PlannedClip) -> Any:
 def shown_class(clip: PlannedClip) -> str:
     """Return the class whose expressions a clip draws from.
 
-    Parameters
-    ----------
-    clip
-        A planned clip.
-
-    Returns
-    -------
-    str
-        The label; sadness and fear are negative; any other emotion without a class gets one at
-        random.
-
-    Examples
-    --------
-    >>> shown_class(plan_release("smic")[0])
-    'negative'
+    That is the label; sadness and fear are negative; any other emotion without a class gets one at
+    random.
     """
     if clip.label is not None:
         return clip.label
@@ -576,55 +490,13 @@ def shown_class(clip: PlannedClip) -> str:
 
 
 def frame_name(manifest: DatasetManifest, variant: str, clip: PlannedClip, number: int) -> str:
-    """Return the file name of one frame as the release has it.
-
-    Parameters
-    ----------
-    manifest
-        The set's facts.
-    variant
-        Released form of the frames.
-    clip
-        The clip.
-    number
-        Frame number of the recording.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> clip = next(c for c in plan_release("samm") if c.clip == "006_1_2")
-    >>> frame_name(load_manifest("samm"), "raw", clip, 5562)
-    '006_05562.jpg'
-    """
+    """Return the file name of one frame of the recording as the release has it."""
     template = manifest.variants[variant].frame
     return template.format(number=number, subject=clip.subject, digits=clip.digits)
 
 
 def missing_numbers(settings: TwinSettings, clip: PlannedClip) -> set[int]:
-    """Return the frames that the twin shall lack.
-
-    Parameters
-    ----------
-    settings
-        The twin's.
-    clip
-        One of its clips.
-
-    Returns
-    -------
-    set of int
-        Frame numbers; all of the clip if the whole clip shall be missing.
-
-    Examples
-    --------
-    >>> settings = TwinSettings("casme2", "cropped", defects=True)
-    >>> clip = next(c for c in plan_release("casme2") if c.key == "sub16/EP01_08")
-    >>> sorted(missing_numbers(settings, clip))[0], clip.offset
-    (97, 110)
-    """
+    """Return the numbers of the frames that the twin shall lack: some or all of the clip."""
     for hole in _holes(settings):
         if (hole.subject, hole.clip) != (clip.subject, clip.clip):
             continue

@@ -152,7 +152,7 @@ def test_small_twin_is_clean_and_readable(make_twin, dataset):
         clip = planned[row.subject, row.clip]
         assert (clip["onset"], clip["offset"]) == (row.onset, row.offset)
         assert (root / clip["folder"]) == Path(row.path)
-        assert load_clip(row).n_frames == row.n_frames == row.offset - row.onset + 1
+        assert load_clip(row, crop=False).n_frames == row.n_frames == row.offset - row.onset + 1
         marks = read_clip_truth(root, row.subject, row.clip)
         assert marks["landmarks"].shape == (row.n_frames, 68, 2)
         assert marks["frame_numbers"][0] == row.onset
@@ -424,4 +424,4 @@ def test_same_bytes_with_one_and_two_processes(tmp_path):
     row = load_index("smic", one).iloc[0]
     rig, plan = rebuild_clip(one, row["subject"], row["clip"])
     again = memaa_lib.synthetic.render_clip(rig, plan)
-    assert np.array_equal(again.frames, load_clip(row).frames)  # .bmp keeps every bit
+    assert np.array_equal(again.frames, load_clip(row, crop=False).frames)  # .bmp keeps every bit

@@ -28,9 +28,10 @@ def main() -> int:
         weights = write_weights(network.scratch_weights(0), folder, "start")
         digests = {}
         for where in (None, "slurm"):
+            system = protocol.Memaa(PROFILE, weights=weights)
             results = protocol.evaluate(
-                avatars, (5.0, 10.0, 15.0), index, folds, PROFILE,
-                out=Path(folder, where or "here"), weights=weights, cluster=where, n_jobs=1 + bool(where),
+                avatars, index, folds, system,
+                out=Path(folder, where or "here"), cluster=where, n_jobs=1 + bool(where),
             )  # fmt: skip
             digests[where or "here"] = results.digest
     print(digests)
