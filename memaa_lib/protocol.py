@@ -356,8 +356,8 @@ class Memaa:
         if self.profile.trainable == "all":
             (inputs,) = make()
         else:
-            fields = ("image_size", "view", "trainable", "precision")
-            view = [getattr(self.profile, field) for field in fields]
+            view = [getattr(self.profile, field) for field in ("image_size", "view", "trainable")]
+            view.append(network.precision_here(self.profile, "cpu"))
             key = fingerprint(VERSION, features, view, self.weights.digest)
             inputs = kept_arrays(f"inputs/{key}.npz", make)[0]
         arrays = {name: value.numpy() for name, value in self.weights.state.items()}
