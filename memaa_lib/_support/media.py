@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -171,6 +172,21 @@ def write_image(path: Path | str, image: NDArray[np.uint8], quality: int = 95) -
         temporary.write_bytes(encoded.tobytes())
 
 
+@contextlib.contextmanager
+def _opened(path: Path | str) -> Iterator[tuple[Any, Any]]:
+    """Open a video file and give its container and its video stream, or a clear error."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give a folder of frames or a video file")
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise InputError(f"{path}: the file holds no video stream")
+            yield container, container.streams.video[0]
+    except FFmpegError as error:
+        raise InputError(f"{path}: not a readable video ({error.strerror})") from None
+
+
 def iterate_video(path: Path | str) -> Iterator[NDArray[np.uint8]]:
     """Decode a video file frame by frame, in bounded memory.
 
@@ -196,22 +212,13 @@ def iterate_video(path: Path | str) -> Iterator[NDArray[np.uint8]]:
         ...
     memaa_lib.InputError: missing.mp4: no such file; give a folder of frames or a video file
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give a folder of frames or a video file")
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise InputError(f"{path}: the file holds no video stream")
-            stream = container.streams.video[0]
-            stream.thread_type = "NONE"
-            for frame in container.decode(stream):
-                pixels = frame.to_ndarray(format="rgb24")
-                # telephones record lying down and say by how much the picture is to be turned
-                turns = round(frame.rotation / 90) % 4
-                yield np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
-    except FFmpegError as error:
-        raise InputError(f"{path}: not a readable video ({error.strerror})") from None
+    with _opened(path) as (container, stream):
+        stream.thread_type = "NONE"
+        for frame in container.decode(stream):
+            pixels = frame.to_ndarray(format="rgb24")
+            # telephones record lying down and say by how much the picture is to be turned
+            turns = round(frame.rotation / 90) % 4
+            yield np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
 
 
 def video_fps(path: Path | str) -> float:
@@ -239,16 +246,8 @@ def video_fps(path: Path | str) -> float:
         ...
     memaa_lib.InputError: missing.mp4: no such file; give a folder of frames or a video file
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give a folder of frames or a video file")
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise InputError(f"{path}: the file holds no video stream")
-            rate = container.streams.video[0].average_rate
-    except FFmpegError as error:
-        raise InputError(f"{path}: not a readable video ({error.strerror})") from None
+    with _opened(path) as (_, stream):
+        rate = stream.average_rate
     if not rate:
         raise InputError(f"{path}: the file states no frame rate; give it with --fps")
     return float(rate)
@@ -260,13 +259,9 @@ def check_steady(path: Path | str) -> None:
     Only time stamps are read. A temporal filter would take fast motion for slow if an interval
     differed from the usual one by more than a tenth.
     """
-    try:
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            packets = container.demux(stream)
-            times = sorted(packet.pts for packet in packets if packet.pts is not None)
-    except FFmpegError as error:
-        raise InputError(f"{path}: not a readable video ({error.strerror})") from None
+    with _opened(path) as (container, stream):
+        packets = container.demux(stream)
+        times = sorted(packet.pts for packet in packets if packet.pts is not None)
     if len(times) < 3:
         return
     intervals = np.diff(times)
@@ -282,8 +277,8 @@ def check_steady(path: Path | str) -> None:
 def video_length(path: Path | str) -> int:
     """Return how many frames a video file states to have, for a progress bar; 0 if it does not."""
     rate = video_fps(path)
-    with av.open(str(path)) as container:
-        stated = int(container.streams.video[0].frames)
+    with _opened(path) as (container, stream):
+        stated = int(stream.frames)
         return stated or round((container.duration or 0) / av.time_base * rate)
 
 
