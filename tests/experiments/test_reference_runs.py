@@ -194,28 +194,24 @@ def test_the_paper_s_training_is_above_the_majority_on_each_twin(full_training):
     assert len(full_training.tables["folds"].query("run == 'leave one subject out'")) == 68
 
 
-def test_from_random_weights_it_says_negative(full_training):
+def test_from_random_weights_it_learns_little(full_training):
     run = full_training.runs["five folds, from scratch"]
-    assert (run["prediction"] == "negative").mean() > 0.95
-    assert (
-        metrics.scores(run).loc["all", "uf1_low"] < metrics.scores(run).loc["all", "majority_uf1"]
-    )
-    losses = np.stack(
-        full_training.tables["folds"].query("run == 'five folds, from scratch'")["losses"]
-    )
-    first, last = losses.mean(axis=0)[[0, -1]]
+    assert round((run["prediction"] == "negative").mean(), 1) == 0.9  # "nine of ten clips"
+    folds = full_training.tables["folds"].query("run == 'five folds, from scratch'")
+    first, last = np.stack(folds["losses"]).mean(axis=0)[[0, -1]]
     assert round(1 - last / first, 1) == 0.2  # "by a fifth"
 
 
-def test_what_the_starting_weights_are_worth(full_training):
-    worth = [
-        round(metrics.uf1(run["label"], run["prediction"]), 2)
-        for run in (
-            full_training.runs["five folds"],
-            full_training.runs["five folds, from scratch"],
-        )
-    ]
-    assert worth == [0.48, 0.26]
+def test_most_of_the_result_is_the_starting_weights(full_training):
+    start, random = (
+        full_training.runs[name] for name in ("five folds", "five folds, from scratch")
+    )
+    assert metrics.paired_bootstrap(start, random, "uf1").low > 0
+    gained, learned = (
+        metrics.uf1(run["label"], run["prediction"]) - metrics.scores(run).loc["all", "majority_uf1"]
+        for run in (start, random)
+    )
+    assert learned < gained / 2
 
 
 def test_it_comes_out_where_the_laptop_profile_does(full_training):
