@@ -34,6 +34,7 @@ from memaa_lib._support.media import (
     write_image,
     write_video,
 )
+from memaa_lib.paper import DATASET_TITLES
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -89,6 +90,8 @@ class Clip:
         Where the clip comes from, e.g. ``"casme2"``, ``"sub01"``, ``"EP02_01f"``.
     label
         ``"negative"``, ``"positive"`` or ``"surprise"``; ``None`` if unknown.
+    is_twin
+        Whether the clip is of the set's synthetic twin.
     landmarks
         ``(T, 68, 2)``, px, if they are known; else every stage that needs them looks for them.
     box
@@ -120,6 +123,7 @@ class Clip:
     subject: str = ""
     name: str = ""
     label: str | None = None
+    is_twin: bool = False
     landmarks: NDArray[np.floating] | None = None
     box: Box | None = None
     reference: Clip | None = None
@@ -169,6 +173,21 @@ class Clip:
             reference=reference,
             **events,
         )
+
+    @property
+    def title(self) -> str:
+        """What captions call the clip: its data set, whether that is a synthetic twin, and its name.
+
+        Examples
+        --------
+        >>> frame = np.zeros((1, 64, 48), np.uint8)
+        >>> Clip(frame, 200, dataset="casme2", subject="sub03", name="EP01_2", is_twin=True).title
+        'CASME II twin (synthetic) sub03/EP01_2'
+        """
+        twin = "twin (synthetic)" if self.is_twin else ""
+        name = "/".join(filter(None, (self.subject, self.name)))
+        parts = (DATASET_TITLES.get(self.dataset, self.dataset), twin, name)
+        return " ".join(filter(None, parts)) or "the clip"
 
     @property
     def n_frames(self) -> int:

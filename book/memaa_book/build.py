@@ -2,7 +2,7 @@
 
 doit remembers what each page was made from, so only stale pages run again.
 
-    python -m memaa_book.build page casme2 05_emotion_avatar laptop -samm
+    python -m memaa_book.build page casme2 05_emotion_avatar laptop "" casme2
     python -m memaa_book.build prepare avatars-casme2 laptop
 """
 
@@ -31,17 +31,29 @@ from doit.tools import config_changed
 import memaa_lib
 from memaa_book import guard, pages
 from memaa_book.pages import COMMON, Run, RunFailed
-from memaa_book.prepare import PRETRAINING, SCORES, avatars_of, data_state, needs_of, prepare
+from memaa_book.prepare import (
+    PRETRAINING,
+    data_state,
+    dataset_of,
+    members,
+    needs_of,
+    prepare,
+    why_left_out,
+)
 from memaa_book.report import BuildReport, last_line
 from memaa_lib._support.cache import atomic_path, fingerprint
 from memaa_lib._support.errors import InputError
-from memaa_lib.paper import DATASETS
+from memaa_lib.datasets import load_index
+from memaa_lib.datasets.examples import describe
+from memaa_lib.datasets.roots import find_root
+from memaa_lib.paper import DATASET_TITLES, DATASETS
 
 logger = logging.getLogger(__name__)
 
 # doit swaps sys.stderr while it captures, and threads get in each other's way
 NO_CAPTURE = {"capture": False}
 BOOK_DATE = "1795305600"  # 2026-11-22, in seconds: what the builder takes for today
+SECONDS_A_CLIP = 6.0  # s of two cores that a real clip takes in all, once
 PATIENCE = 8  # s that a process has to tidy up after Ctrl-C
 
 
@@ -74,8 +86,11 @@ def build_book(
     for name in datasets:
         if name not in known:
             raise InputError(f"{name}: unknown data set; there are {', '.join(known)}")
-    runs = pages.published_runs(datasets)
-    needs = {run: needs_of(run) for run in runs}
+    needs = {run: needs_of(run, datasets) for run in pages.published_runs(datasets)}
+    left_out = {run: why for run, some in needs.items() if (why := why_left_out(some))}
+    needs |= {run: [] for run in left_out}
+    for run, why in left_out.items():
+        logger.warning("%s is left out, and says so: %s", run.notebook, why)
     state = pages.ROOT / "build" / ".doit.json"
     state.parent.mkdir(exist_ok=True)
     forget_damaged_state(state)
@@ -91,15 +106,39 @@ def build_book(
             "par_type": "thread",
             "verbosity": 0,
         },
-        "task_page": lambda: page_tasks(needs, profile),
+        "task_page": lambda: page_tasks(needs, profile, left_out, datasets),
         "task_prepare": lambda: prepare_tasks(needs, profile),
-        "task_html": lambda: html_task(needs, strict=not datasets),
+        "task_html": lambda: html_task(needs, strict=not (datasets or left_out)),
     }
     with report.bar, ending_processes():
         status = DoitMain(ModuleTaskLoader(module)).run(["run"])
     if status and report.ok:
         raise RunFailed(f"doit ended with status {status} before any task ran")
     return report
+
+
+def forecast(datasets: Sequence[str] = ()) -> list[str]:
+    """Say which data the book shows and, where they are real, how long they take; read every index.
+
+    Raises
+    ------
+    InputError
+        If a folder that was named does not hold its data set.
+    """
+    lines = []
+    for name in DATASETS:
+        if datasets and name not in datasets and find_root(name).is_twin:
+            continue
+        if find_root(name).is_twin:
+            lines.append(f"{DATASET_TITLES[name]}: synthetic twin")
+            continue
+        index = load_index(name)
+        minutes = max(1, round(len(index) * SECONDS_A_CLIP / 60))
+        lines.append(
+            f"{describe(index)}, real, in {find_root(name).path}; with avatars, arms and compared "
+            f"systems some {minutes} minutes on two cores the first time"
+        )
+    return lines
 
 
 def forget_damaged_state(path: Path) -> None:
@@ -117,16 +156,25 @@ def forget_damaged_state(path: Path) -> None:
 
 
 # ------------------------------------------------------------------ the tasks
-def page_tasks(needs: Mapping[Run, list[str]], profile: str) -> Iterator[dict[str, Any]]:
+def page_tasks(
+    needs: Mapping[Run, list[str]],
+    profile: str,
+    left_out: Mapping[Run, str] | None = None,
+    datasets: Sequence[str] = (),
+) -> Iterator[dict[str, Any]]:
     """Yield a task a page."""
     library = library_fingerprint()
     runs = list(needs)
     for run in runs:
+        why = (left_out or {}).get(run, "")
+        data = dataset_of(run, datasets)
         state = {"library": library, "profile": profile, "data": data_state(run.dataset)}
+        state |= {"dataset": data, "left out": why}
         suffix = pages.label_suffix(run, runs)
+        page = ["page", run.dataset, run.notebook, profile, suffix, data]
         yield {
             "name": f"{run.dataset}/{run.notebook}",
-            "actions": [(run_in_process, ["page", run.dataset, run.notebook, profile, suffix])],
+            "actions": [(pages.leave_out, [run, suffix, why]) if why else (run_in_process, page)],
             "io": NO_CAPTURE,
             "file_dep": [str(run.source)],
             "targets": [str(run.target)],
@@ -147,8 +195,8 @@ def prepare_tasks(needs: Mapping[Run, list[str]], profile: str) -> Iterator[dict
         before: list[str] = []
         if kind == "avatars":
             before, previous = previous, [name]
-        elif kind == "scores":
-            before = [PRETRAINING, *avatars_of(SCORES[what])]
+        elif kind != PRETRAINING:
+            before = [PRETRAINING, *(f"avatars-{member}" for member in members(what))]
         yield {
             "name": name,
             "actions": [(run_in_process, ["prepare", name, profile])],
@@ -248,7 +296,7 @@ def run_in_process(*arguments: str) -> None:
 
 
 def main(task: str, *arguments: str) -> int:
-    """Run one task: ``page DATASET NOTEBOOK PROFILE SUFFIX`` or ``prepare NEED PROFILE``."""
+    """Run one task: ``page DATASET NOTEBOOK PROFILE SUFFIX DATA`` or ``prepare NEED PROFILE``."""
     do: Callable[..., None] = run_page if task == "page" else prepare
     try:
         do(*arguments)
@@ -258,11 +306,14 @@ def main(task: str, *arguments: str) -> int:
     return 0
 
 
-def run_page(dataset: str, notebook: str, profile: str, suffix: str) -> None:
+def run_page(dataset: str, notebook: str, profile: str, suffix: str, data: str) -> None:
     """Execute one page of the book; its parameters are those that the notebook has."""
     run = Run(dataset, notebook)
-    parameters = {} if dataset == COMMON else {"dataset": dataset}
-    if "profile" in pages.known_parameters(run.source):
+    known = pages.known_parameters(run.source)
+    parameters: dict[str, Any] = {"dataset": data} if data else {}
+    if dataset == COMMON and data and "fresh" in known:
+        parameters["fresh"] = True  # the reader's own data: no reference run is of them
+    if "profile" in known:
         parameters["profile"] = profile
     pages.execute(
         run.source,

@@ -42,7 +42,7 @@ from memaa_lib.clips import (
     to_gray,
 )
 from memaa_lib.datasets import ClipRow, load_index, rows_of
-from memaa_lib.datasets.examples import may_be_shown
+from memaa_lib.datasets.examples import may_be_published
 from memaa_lib.datasets.manifests import dataset_names
 from memaa_lib.datasets.roots import configured_root
 from memaa_lib.datasets.truth import find_truth_folder
@@ -120,7 +120,7 @@ def gated_clips(roots: Mapping[str, Path]) -> GatedClips:
     for dataset, root in roots.items():
         index = load_index(dataset, root, clips="all")
         for row in rows_of(index[index["n_frames"] > 0]):
-            if may_be_shown(row):
+            if may_be_published(row):
                 continue
             found = _clip_points(row)
             if len(found[0]):
@@ -335,7 +335,7 @@ def _refuse(paths: list[Path], gated: GatedClips) -> int:
                 name = _TEMPORARY.sub(r"\1\2", path.name)
                 raise FaceFound(
                     f"{name}: {picture.where} shows a face of {clip}, which may not be "
-                    f"published; show datasets.examples.example_clip instead, or, if your licence "
+                    f"published; show memaa_lib.example_clip instead, or, if your licence "
                     f"allows it, list the subject in data_manifests/{dataset}.yaml or give "
                     f"--allow-subject {dataset}/{subject}"
                 )

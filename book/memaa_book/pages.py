@@ -289,6 +289,19 @@ def execute(
         check(temporary)
 
 
+def leave_out(run: Run, suffix: str, why: str) -> None:
+    """Write a page that says why it was left out, under its own title and label."""
+    notebook = read_source(run.source)
+    notebook.cells = notebook.cells[:1]
+    head = notebook.cells[0]
+    head.source = f"{head.source.partition(chr(10) * 2)[0]}\n\nThis page was left out. {why}"
+    relabel(notebook, suffix)
+    if run.dataset != COMMON:
+        name_dataset_in_title(notebook, run.dataset)
+    with atomic_path(run.target) as temporary:
+        nbformat.write(notebook, temporary)
+
+
 def tidy(path: Path) -> None:
     """Take out of an executed notebook what changes from run to run or says nothing to a reader.
 

@@ -1,7 +1,7 @@
 """Clips to show, and a data set in words.
 
-The licences of the real sets restrict whose face may be seen. :func:`example_clip` therefore hands out a
-clip of the synthetic twin wherever the real one may not be shown.
+The licences of the real sets restrict whose face may be seen. :func:`example_row` therefore chooses a
+clip of the synthetic twin wherever the real one may not be shown; there is no other way to a clip to show.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,13 +18,15 @@ from memaa_lib._support.errors import InputError
 from memaa_lib.clips import Clip
 from memaa_lib.datasets.index import load_clip, load_index, load_truth
 from memaa_lib.datasets.manifests import dataset_names, load_manifest
-from memaa_lib.datasets.rows import ClipRow
+from memaa_lib.datasets.roots import find_root
+from memaa_lib.datasets.rows import ClipRow, rows_of
 from memaa_lib.datasets.truth import read_truth
 from memaa_lib.datasets.twins.release import ensure_twin
 from memaa_lib.paper import CLASSES, DATASET_TITLES
 
 logger = logging.getLogger(__name__)
 ALLOWED = "MEMAA_ALLOW_SUBJECTS"  # dataset/subject, separated by commas
+SHOW_FACES = "MEMAA_SHOW_FACES"  # set in a private run, whose pages are not published
 
 
 def describe(index: pd.DataFrame) -> str:
@@ -65,16 +68,21 @@ def describe(index: pd.DataFrame) -> str:
     return f"{' + '.join(parts)}: {len(index)} clips of {subjects} subjects"
 
 
-def may_be_shown(row: ClipRow) -> bool:
+def may_be_published(row: ClipRow) -> bool:
     """Whether the licence lets this clip's face be published.
 
     Examples
     --------
-    >>> may_be_shown({"dataset": "samm", "subject": "006", "is_twin": False})
+    >>> may_be_published({"dataset": "samm", "subject": "006", "is_twin": False})
     False
     """
     row = ClipRow.of(row)
     return row.is_twin or row.subject in publishable(row.dataset)
+
+
+def may_be_shown(row: ClipRow) -> bool:
+    """Whether this clip's face may be seen: published, or in a run that the user says is private."""
+    return bool(os.environ.get(SHOW_FACES)) or may_be_published(row)
 
 
 def publishable(dataset: str) -> frozenset[str]:
@@ -89,7 +97,7 @@ def publishable(dataset: str) -> frozenset[str]:
     -------
     frozenset of str
         Those of the manifest (``access.publishable_subjects``) and of ``$MEMAA_ALLOW_SUBJECTS``,
-        which ``memaa book --allow-subject`` sets, e.g. ``casme2/sub01,samm/006``.
+        which ``--allow-subject`` sets, e.g. ``casme2/sub01,samm/006``.
 
     Raises
     ------
@@ -115,10 +123,42 @@ def publishable(dataset: str) -> frozenset[str]:
     return frozenset(named)
 
 
-def example_row(index: pd.DataFrame, label: str, rank: int = 0) -> pd.Series:
-    """Choose a typical clip of a class: one whose length is nearest to the class's median.
+def allow_subjects(entries: Sequence[str]) -> None:
+    """Let the faces of further subjects of real sets be seen, in this process and those it starts.
 
-    In a twin, clips in which the eyes blink are passed over: magnified, a blink hides everything else.
+    Parameters
+    ----------
+    entries
+        E.g. ``["casme2/sub01"]``.
+
+    Raises
+    ------
+    InputError
+        If there is no such subject, or its set is not the real one.
+    """
+    os.environ[ALLOWED] = ",".join(filter(None, [os.environ.get(ALLOWED), *entries]))
+    for dataset in dataset_names():
+        allowed = publishable(dataset) - set(load_manifest(dataset).access.publishable_subjects)
+        if not allowed:
+            continue
+        if find_root(dataset).is_twin:
+            raise InputError(
+                f"{ALLOWED}, --allow-subject: {dataset} is the synthetic twin, which needs no leave; "
+                "name the folder of the real set, or leave the subject out"
+            )
+        there = set(load_index(dataset, clips="all")["subject"])
+        if missing := sorted(allowed - there):
+            raise InputError(
+                f"{dataset}/{missing[0]}: no such subject; there are {', '.join(sorted(there))}"
+            )
+
+
+def example_row(index: pd.DataFrame, label: str, rank: int = 0) -> pd.Series:
+    """Choose a typical clip of a class, one whose length is nearest to the class's median, to show.
+
+    Whose face may not be seen is never chosen: then the set's synthetic twin stands in, and a line in
+    the log says so. In a twin, clips in which the eyes blink are passed over: magnified, a blink hides
+    everything else.
 
     Parameters
     ----------
@@ -132,6 +172,8 @@ def example_row(index: pd.DataFrame, label: str, rank: int = 0) -> pd.Series:
     Returns
     -------
     pandas.Series
+        The clip that :func:`memaa_lib.datasets.load_clip` makes of it says in words whose it is
+        (``clip.title``).
 
     Raises
     ------
@@ -141,18 +183,23 @@ def example_row(index: pd.DataFrame, label: str, rank: int = 0) -> pd.Series:
     Examples
     --------
     >>> columns = {"dataset": "smic", "subject": ["s01", "s02", "s03"], "clip": ["a", "b", "c"]}
-    >>> index = pd.DataFrame(columns | {"label": "surprise", "n_frames": [20, 34, 50]})
+    >>> index = pd.DataFrame(columns | {"label": "surprise", "n_frames": [20, 34, 50], "is_twin": True})
     >>> example_row(index, "surprise")["clip"]
     'b'
     """
     if label not in CLASSES:
         raise InputError(f"{label!r}: no class; expected one of {', '.join(CLASSES)}")
     rows = index[index["label"] == label]
-    if not 0 <= rank < len(rows):
-        raise InputError(f"{label}: {len(rows)} clips, no example number {rank}")
-    distance = np.abs(rows["n_frames"] - rows["n_frames"].median())
-    keys = pd.DataFrame({"distance": distance, "subject": rows["subject"], "clip": rows["clip"]})
-    order = rows.loc[keys.sort_values(["distance", "subject", "clip"]).index]
+    shown = rows[[may_be_shown(row) for row in rows_of(rows)]]
+    if len(rows) and not len(shown):
+        dataset = rows["dataset"].iloc[0]
+        logger.info("%s: real faces are not shown; the synthetic twin stands in", dataset)
+        return example_row(load_index(dataset, ensure_twin(dataset)), label, rank)
+    if not 0 <= rank < len(shown):
+        raise InputError(f"{label}: {len(shown)} clips, no example number {rank}")
+    distance = np.abs(shown["n_frames"] - shown["n_frames"].median())
+    keys = pd.DataFrame({"distance": distance, "subject": shown["subject"], "clip": shown["clip"]})
+    order = shown.loc[keys.sort_values(["distance", "subject", "clip"]).index]
     calm = (row for _, row in order.iterrows() if not _blinks(row))
     chosen: pd.Series = next(itertools.islice(calm, rank, None), order.iloc[rank])
     return chosen
@@ -160,11 +207,12 @@ def example_row(index: pd.DataFrame, label: str, rank: int = 0) -> pd.Series:
 
 def _blinks(row: pd.Series) -> bool:
     """Whether the eyes blink in a twin's clip; False for real ones, where nobody knows."""
-    return bool(row.get("is_twin", False)) and float(load_truth(row)["blink"].max()) > 0
+    known = row["is_twin"] and "path" in row
+    return bool(known) and float(load_truth(row)["blink"].max()) > 0
 
 
 def example_clip(index: pd.DataFrame, label: str, rank: int = 0, *, crop: bool = True) -> Clip:
-    """Load a typical clip of a class whose face may be shown.
+    """Load the clip that :func:`example_row` chooses.
 
     Parameters
     ----------
@@ -176,27 +224,6 @@ def example_clip(index: pd.DataFrame, label: str, rank: int = 0, *, crop: bool =
     Returns
     -------
     Clip
-        From the index if its licence allows it to be shown, else from the set's synthetic twin; then
-        a line in the log says so.
+        ``clip.title`` says in words whose clip it is.
     """
-    return load_clip(shown_row(index, label, rank), crop=crop)
-
-
-def shown_row(index: pd.DataFrame, label: str, rank: int = 0) -> pd.Series:
-    """Choose as :func:`example_row` does, from the twin where the real face may not be shown.
-
-    Parameters
-    ----------
-    index, label, rank
-        See :func:`example_row`.
-
-    Returns
-    -------
-    pandas.Series
-    """
-    row = example_row(index, label, rank)
-    if may_be_shown(row):
-        return row
-    dataset = row["dataset"]
-    logger.warning("%s: real faces are not shown; the synthetic twin stands in", dataset)
-    return example_row(load_index(dataset, ensure_twin(dataset)), label, rank)
+    return load_clip(example_row(index, label, rank), crop=crop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ from memaa_lib.paper import DATASETS
 
 logger = logging.getLogger(__name__)
 
+ALLOW_MIXED = "MEMAA_ALLOW_MIXED"  # set by --allow-mixed, for the processes of a book, too
 Clips = Literal["megc2019", "all"]
 Roots = Path | str | Mapping[str, Path | str] | None
 
@@ -205,6 +207,7 @@ def load_clip(row: ClipRow, *, crop: bool = True) -> Clip:
         subject=row.subject,
         name=row.clip,
         label=row.label,
+        is_twin=bool(row.is_twin),
     )
     if not crop:
         return clip
@@ -390,11 +393,12 @@ def _load_composite(
 ) -> pd.DataFrame:
     members = _members("composite", root)
     real = [name for name, folder in members.items() if _is_real(name, folder)]
-    if real and len(real) < len(members) and not allow_mixed:
+    allowed = allow_mixed or bool(os.environ.get(ALLOW_MIXED))
+    if real and len(real) < len(members) and not allowed:
         twins = ", ".join(sorted(set(members) - set(real)))
         raise InputError(
-            f"composite: {', '.join(real)} real but {twins} synthetic; set the missing roots, or "
-            "allow the mixture (allow_mixed=True, --allow-mixed) and say so wherever it is shown"
+            f"composite: {', '.join(real)} real but {twins} synthetic; name the missing folders, or "
+            "allow the mixture with --allow-mixed (allow_mixed=True)"
         )
     parts = [
         load_index(

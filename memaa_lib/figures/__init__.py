@@ -14,7 +14,7 @@ from memaa_lib.figures.plots import (
     style,
     timeline,
 )
-from memaa_lib.figures.provenance_box import provenance
+from memaa_lib.figures.provenance_box import prose, provenance
 from memaa_lib.figures.tables import IntervalRow, confusion_tables, intervals
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "move",
     "overview",
     "pixels",
+    "prose",
     "provenance",
     "scrubber",
     "side_by_side",

@@ -23,6 +23,7 @@ from memaa_book.pages import (
 )
 
 from memaa_lib._support.errors import InputError
+from memaa_lib.datasets.roots import DataRoot
 
 HEADER = """---
 jupytext:
@@ -252,18 +253,85 @@ def test_every_page_names_what_it_needs():
     assert needs["samm/05_emotion_avatar"] == ["avatars-samm"]
     assert needs["samm/07_results"] == ["avatars-samm", "pretraining", "scores-samm"]
     assert needs["composite/07_results"] == [*avatars, "pretraining", "scores-composite"]
-    assert needs["common/08_cross_dataset"] == [*avatars, "pretraining", "scores-cross"]
-    assert needs["common/10_what_carries_the_result"] == [*avatars, "pretraining", "scores-arms"]
+    assert needs["common/08_cross_dataset"] == [*avatars, "pretraining", "cross"]
+    assert needs["common/10_what_carries_the_result"] == ["avatars-smic", "pretraining", "arms-smic"]
+    assert needs["common/13_compared_systems"] == avatars
     assert needs["common/00_front"] == ["avatars-casme2"]
     assert needs["common/09_audit"] == []
 
 
-@pytest.mark.parametrize("need", ["avatar", "avatars-fer", "scores", "scores-fer"])
+@pytest.mark.parametrize("need", ["avatar", "avatars-fer", "pretraining", "scores-fer"])
 def test_a_need_that_there_is_not_is_named(project, need):
     text = HEADER.replace("---\n\n", f"memaa:\n  needs: [{need}]\n---\n\n")
     (project / "notebooks" / "09_one.md").write_text(f"{text}# One\n", "utf-8")
-    with pytest.raises(InputError, match=rf"09_one: its front matter needs '{need}' on common"):
+    with pytest.raises(InputError, match=rf"09_one: its front matter needs '{need}'"):
         build.build_book()
+
+
+# ------------------------------------------------------------------ a reader's own data
+@pytest.fixture
+def real(monkeypatch, tmp_path):
+    """Say of some data sets that the user has them; nobody's files are read."""
+
+    def have(*names: str) -> None:
+        for name in names:
+            (tmp_path / name).mkdir()
+            monkeypatch.setenv(f"MEMAA_{name.upper()}_ROOT", str(tmp_path / name))
+        monkeypatch.setattr(prepare, "find_root", lambda name: DataRoot(tmp_path, name not in names))
+
+    return have
+
+
+def page(notebook: str, dataset: str = "common") -> Run:
+    """Return a published page."""
+    return Run(dataset, find_notebook(notebook).stem)
+
+
+@pytest.mark.parametrize(
+    ("sets", "asked", "expected"),
+    [
+        ((), (), ""),
+        (("casme2",), (), "casme2"),
+        (("smic", "samm"), (), "smic"),
+        (("smic", "samm"), ("samm",), "samm"),
+        (("smic", "casme2", "samm"), (), "composite"),
+        (("smic", "casme2", "samm"), ("casme2",), "casme2"),
+    ],
+)
+def test_arms_and_systems_run_on_the_reader_s_own_data(real, sets, asked, expected):
+    real(*sets)
+    for name in ("what_carries", "compared"):
+        assert prepare.dataset_of(page(name), asked) == expected
+    assert prepare.dataset_of(page("audit"), asked) == ""
+    needs = prepare.needs_of(page("compared"), asked)
+    assert (f"systems-{expected}" in needs) == bool(expected)
+
+
+@pytest.mark.parametrize("sets", [("casme2",), ("smic", "samm")])
+def test_what_needs_all_three_sets_is_left_out_where_some_are_twins(real, sets, monkeypatch):
+    real(*sets)
+    out = {
+        (run.dataset, run.notebook[:2])
+        for run in published_runs()
+        if prepare.why_left_out(prepare.needs_of(run))
+    }
+    assert out == {("composite", "07"), ("common", "08")}
+    monkeypatch.setenv("MEMAA_ALLOW_MIXED", "1")
+    assert not prepare.why_left_out(prepare.needs_of(page("cross")))
+
+
+@pytest.mark.parametrize("sets", [(), ("smic", "casme2", "samm")])
+def test_nothing_is_left_out_where_all_sets_are_alike(real, sets):
+    real(*sets)
+    assert not any(prepare.why_left_out(prepare.needs_of(run)) for run in published_runs())
+
+
+def test_a_page_that_is_left_out_says_so_under_its_own_title(project):
+    run = Run("smic", "09_one")
+    pages.leave_out(run, "-smic", "It needs more.")
+    (cell,) = nbformat.read(run.target, 4).cells
+    title = "(page-09-one-smic)=\n# Page 09-one: SMIC"
+    assert cell.source == f"{title}\n\nThis page was left out. It needs more."
 
 
 def test_the_paired_notebook_keeps_what_its_page_needs(tmp_path):
@@ -273,5 +341,5 @@ def test_the_paired_notebook_keeps_what_its_page_needs(tmp_path):
     notebook = jupytext.read(source)
     jupytext.write(notebook, source.with_suffix(".ipynb"))
     jupytext.write(jupytext.read(source.with_suffix(".ipynb")), source, fmt="md:myst")
-    assert notebook.metadata["memaa"] == {"needs": ["avatars", "pretraining", "scores"]}
+    assert notebook.metadata["memaa"] == {"needs": ["scores"]}
     assert source.read_text("utf-8") == before

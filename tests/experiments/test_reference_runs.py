@@ -208,7 +208,8 @@ def test_most_of_the_result_is_the_starting_weights(full_training):
     )
     assert metrics.paired_bootstrap(start, random, "uf1").low > 0
     gained, learned = (
-        metrics.uf1(run["label"], run["prediction"]) - metrics.scores(run).loc["all", "majority_uf1"]
+        metrics.uf1(run["label"], run["prediction"])
+        - metrics.scores(run).loc["all", "majority_uf1"]
         for run in (start, random)
     )
     assert learned < gained / 2
