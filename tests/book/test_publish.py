@@ -254,7 +254,11 @@ def test_every_page_names_what_it_needs():
     assert needs["samm/07_results"] == ["avatars-samm", "pretraining", "scores-samm"]
     assert needs["composite/07_results"] == [*avatars, "pretraining", "scores-composite"]
     assert needs["common/08_cross_dataset"] == [*avatars, "pretraining", "cross"]
-    assert needs["common/10_what_carries_the_result"] == ["avatars-smic", "pretraining", "arms-smic"]
+    assert needs["common/10_what_carries_the_result"] == [
+        "avatars-smic",
+        "pretraining",
+        "arms-smic",
+    ]
     assert needs["common/13_compared_systems"] == avatars
     assert needs["common/00_front"] == ["avatars-casme2"]
     assert needs["common/09_audit"] == []
@@ -277,7 +281,9 @@ def real(monkeypatch, tmp_path):
         for name in names:
             (tmp_path / name).mkdir()
             monkeypatch.setenv(f"MEMAA_{name.upper()}_ROOT", str(tmp_path / name))
-        monkeypatch.setattr(prepare, "find_root", lambda name: DataRoot(tmp_path, name not in names))
+        monkeypatch.setattr(
+            prepare, "find_root", lambda name: DataRoot(tmp_path, name not in names)
+        )
 
     return have
 
