@@ -7,6 +7,7 @@ the box of the face and its landmarks.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.media import (
+    GIVE_FPS,
     IMAGE_SUFFIXES,
     MAX_PIXELS,
     VIDEO_SUFFIXES,
@@ -357,8 +359,10 @@ def stack_images(paths: list[Path]) -> NDArray[np.uint8]:
     return np.stack(images)
 
 
-def read_clip(path: Path | str, fps: float | None = None) -> Clip:
-    """Read a folder of frames or a video file.
+def read_clip(
+    path: Path | str, fps: float | None = None, *, first: int = 0, last: int | None = None
+) -> Clip:
+    """Read a folder of frames or a video file, all of it or from one frame to another.
 
     Parameters
     ----------
@@ -367,6 +371,8 @@ def read_clip(path: Path | str, fps: float | None = None) -> Clip:
     fps
         Frames per second. Needed for a folder, which states none; for a video it replaces what the
         file states (high-speed recordings often state their play-back rate).
+    first, last
+        The first and the last frame to read, counted from 0, whatever numbers files carry.
 
     Returns
     -------
@@ -376,7 +382,7 @@ def read_clip(path: Path | str, fps: float | None = None) -> Clip:
     Raises
     ------
     InputError
-        If it cannot be read, holds no frame, or the frame rate is not known.
+        If it cannot be read, holds no frame between those two, or the frame rate is not known.
 
     Examples
     --------
@@ -389,10 +395,18 @@ def read_clip(path: Path | str, fps: float | None = None) -> Clip:
     path = Path(path)
     if fps is not None:
         check_fps(fps, str(path))
+    if first < 0 or (last is not None and last < first):
+        raise InputError(
+            f"{path}: frames first={first} to last={last}, expected 0 <= first <= last"
+        )
+    wanted = slice(first, None if last is None else last + 1)
     if path.is_dir():
         if fps is None:
-            raise InputError(f"{path}: a folder of frames states no frame rate; give it with --fps")
-        return Clip(read_frames(path), float(fps), name=path.name)
+            raise InputError(f"{path}: a folder of frames states no frame rate; {GIVE_FPS}")
+        files = list_frames(path)
+        if first >= len(files):
+            raise InputError(f"{path}: no frame first={first}; it has {len(files)}, from 0 on")
+        return Clip(stack_images(files[wanted]), float(fps), name=path.name)
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; give a folder of frames or a video file")
     if path.suffix.lower() in IMAGE_SUFFIXES:
@@ -400,7 +414,10 @@ def read_clip(path: Path | str, fps: float | None = None) -> Clip:
     rate = fps if fps is not None else video_fps(path)
     if fps is None:
         check_steady(path)
-    frames = list(iterate_video(path))
+    # frames that are not wanted are decoded, but not kept
+    frames = list(itertools.islice(iterate_video(path), wanted.start, wanted.stop))
+    if not frames and first:
+        raise InputError(f"{path}: no frame first={first}; the video ends before it")
     if not frames:
         raise InputError(f"{path}: no frames found in the video; it may be damaged")
     if any(frame.shape != frames[0].shape for frame in frames):

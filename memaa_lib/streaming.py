@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memaa_lib._support.errors import InputError
+from memaa_lib._support.media import GIVE_FPS
 from memaa_lib._support.running import progress
 from memaa_lib.clips import (
     IMAGE_SUFFIXES,
@@ -212,9 +213,7 @@ def _open_frames(source: Path, fps: float | None) -> tuple[float, int, Iterator[
         )
     if source.is_dir():
         if fps is None:
-            raise InputError(
-                f"{source}: a folder of frames states no frame rate; give it with --fps"
-            )
+            raise InputError(f"{source}: a folder of frames states no frame rate; {GIVE_FPS}")
         paths = list_frames(source)
         return fps, len(paths), _coloured_alike(read_image(path) for path in paths)
     if source.suffix.lower() in IMAGE_SUFFIXES:
@@ -222,7 +221,7 @@ def _open_frames(source: Path, fps: float | None) -> tuple[float, int, Iterator[
     if fps is None:
         check_steady(source)
     rate = video_fps(source) if fps is None else fps
-    return rate, video_length(source), iterate_video(source)
+    return rate, video_length(source, rate), iterate_video(source)
 
 
 def _magnified_frames(

@@ -88,6 +88,19 @@ def test_folder_round_trip_is_exact(tmp_path, colour_clip):
     assert np.array_equal(read_clip(tmp_path / "out", fps=100).frames, colour_clip.frames)
 
 
+@pytest.mark.parametrize("name", ["film.mp4", "frames"])
+def test_a_part_of_a_clip_is_read_and_a_wrong_one_named(tmp_path, colour_clip, name):
+    path = tmp_path / name
+    write_clip(path, colour_clip)
+    whole = read_clip(path, 100).frames
+    assert np.array_equal(read_clip(path, 100, first=5, last=7).frames, whole[5:8])
+    assert np.array_equal(read_clip(path, 100, first=18, last=99).frames, whole[18:])
+    with pytest.raises(InputError, match="frames first=5 to last=2, expected 0 <= first <= last"):
+        read_clip(path, 100, first=5, last=2)
+    with pytest.raises(InputError, match="no frame first=20"):
+        read_clip(path, 100, first=20)
+
+
 def test_the_sample_video_is_a_real_face_video():
     clip = read_clip(sample_video())
     assert clip.frames.shape == (120, 144, 176, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,8 @@ from memaa_lib._support.running import progress
 from memaa_lib.cli import app, err, main, out
 
 __all__ = ["app", "main"]
+
+PATHS = ("video", "root")  # parameters of notebooks that name a file or folder
 
 
 ALLOW_SUBJECT = typer.Option(
@@ -54,7 +57,7 @@ def run(
     allow_subjects(allow_subject or [])
     if show_faces:
         os.environ[SHOW_FACES] = "1"
-    parameters = dict(parse_parameter(text) for text in parameter or [])
+    parameters = from_here(dict(parse_parameter(text) for text in parameter or []))
     if dataset is not None:
         if dataset not in TITLES:
             raise InputError(f"{dataset}: unknown data set; there are {', '.join(TITLES)}")
@@ -78,6 +81,19 @@ def parse_parameter(text: str) -> tuple[str, Any]:
     except yaml.YAMLError:
         parsed = value
     return name, parsed
+
+
+def from_here(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Make the paths that the user named absolute: a notebook runs in ``notebooks/``, not here."""
+    for name, value in os.environ.items():
+        if value and re.fullmatch(r"MEMAA_\w+_ROOT", name):
+            os.environ[name] = str(Path(value).expanduser().absolute())
+    return {
+        name: str(Path(value).expanduser().absolute())
+        if name in PATHS and value and isinstance(value, str)
+        else value
+        for name, value in parameters.items()
+    }
 
 
 @app.command()

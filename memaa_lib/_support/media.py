@@ -31,6 +31,7 @@ _HEADER_READERS = {
     b"\xff\xd8": JpegImageFile,
     b"BM": BmpImageFile,
 }
+GIVE_FPS = "give it with --fps, or with -p fps=30 to a notebook"
 _STEADY = 0.1  # of the frame interval: how far single frames of a video may be off
 
 
@@ -249,7 +250,7 @@ def video_fps(path: Path | str) -> float:
     with _opened(path) as (_, stream):
         rate = stream.average_rate
     if not rate:
-        raise InputError(f"{path}: the file states no frame rate; give it with --fps")
+        raise InputError(f"{path}: the file states no frame rate; {GIVE_FPS}")
     return float(rate)
 
 
@@ -274,12 +275,11 @@ def check_steady(path: Path | str) -> None:
         )
 
 
-def video_length(path: Path | str) -> int:
+def video_length(path: Path | str, fps: float) -> int:
     """Return how many frames a video file states to have, for a progress bar; 0 if it does not."""
-    rate = video_fps(path)
     with _opened(path) as (container, stream):
         stated = int(stream.frames)
-        return stated or round((container.duration or 0) / av.time_base * rate)
+        return stated or round((container.duration or 0) / av.time_base * fps)
 
 
 def write_video(path: Path | str, frames: NDArray[np.uint8], fps: float) -> None:

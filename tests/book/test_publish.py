@@ -1,5 +1,6 @@
 """Publishing: labels, tidying, failures, and re-running only what is stale."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memaa_book import build, pages, prepare
+from memaa_book import build, cli, pages, prepare
 from memaa_book.build import filtered_toc
 from memaa_book.pages import (
     Run,
@@ -23,6 +24,7 @@ from memaa_book.pages import (
 )
 
 from memaa_lib._support.errors import InputError
+from memaa_lib.clips import read_clip, sample_video, write_clip
 from memaa_lib.datasets.roots import DataRoot
 
 HEADER = """---
@@ -245,6 +247,29 @@ def test_a_notebook_answers_to_number_name_and_stem(name):
 def test_a_name_that_fits_no_or_several_notebooks_lists_them(name, message):
     with pytest.raises(InputError, match=message):
         find_notebook(name)
+
+
+def test_paths_count_from_where_the_user_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEMAA_SMIC_ROOT", "smic")
+    given = {"video": "face.mp4", "root": "~/SAMM", "alpha": 5.0, "dataset": "samm"}
+    here = {"video": str(tmp_path / "face.mp4"), "root": str(Path.home() / "SAMM")}
+    assert cli.from_here(given) == given | here
+    assert cli.from_here({"root": "", "video": 3}) == {"root": "", "video": 3}
+    assert os.environ["MEMAA_SMIC_ROOT"] == str(tmp_path / "smic")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parameters", [["video=face.mp4"], ["video=frames", "fps=30"]])
+def test_a_clip_of_ones_own_is_taken_as_long_as_it_is(tmp_path, monkeypatch, parameters):
+    monkeypatch.chdir(tmp_path)
+    face = read_clip(sample_video(), last=4)
+    write_clip("face.mp4", face)
+    write_clip("frames", face)
+    cli.run("11", parameter=parameters, target=Path("out.ipynb"))
+    assert f"5 frames at {face.fps if len(parameters) == 1 else 30:.2f} fps" in "".join(
+        code_outputs(tmp_path / "out.ipynb")
+    )
 
 
 def test_every_page_names_what_it_needs():
