@@ -18,8 +18,6 @@ from memaa_lib.cli import app, err, main, out
 __all__ = ["app", "main"]
 
 PATHS = ("video", "root")  # parameters of notebooks that name a file or folder
-
-
 ALLOW_SUBJECT = typer.Option(
     metavar="DATASET/SUBJECT",
     help="Let the face of this subject of a real set be seen, if your licence does.",
@@ -84,7 +82,7 @@ def parse_parameter(text: str) -> tuple[str, Any]:
 
 
 def from_here(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Make the paths that the user named absolute: a notebook runs in ``notebooks/``, not here."""
+    """Make paths absolute, in parameters and ``MEMAA_..._ROOT``: notebooks run elsewhere."""
     for name, value in os.environ.items():
         if value and re.fullmatch(r"MEMAA_\w+_ROOT", name):
             os.environ[name] = str(Path(value).expanduser().absolute())
@@ -132,6 +130,7 @@ def book(
     from memaa_lib.datasets.examples import SHOW_FACES, allow_subjects
     from memaa_lib.datasets.index import ALLOW_MIXED
 
+    from_here({})
     # what is wrong is an error before hours of work
     if edition is not None:
         check_edition(edition)
