@@ -14,6 +14,7 @@ import pytest
 
 import memaa_lib.synthetic
 from memaa_lib.clips import write_image
+from memaa_lib.datasets.twins.annotation import _same_bytes
 from memaa_lib.datasets.twins.release import write_twin
 
 CASME2_HEADER = (
@@ -86,7 +87,7 @@ def copied_elsewhere(release: Path, clips: Iterable[str]) -> list[str]:
 
 
 def write_sheet(path: Path, header: tuple, rows: list[tuple], preamble: int = 0) -> None:
-    """A spreadsheet with a preamble, a header and rows."""
+    """A spreadsheet with a preamble, a header and rows; the same bytes on every call."""
     book = openpyxl.Workbook()
     sheet = book.active
     for number in range(preamble):
@@ -96,7 +97,7 @@ def write_sheet(path: Path, header: tuple, rows: list[tuple], preamble: int = 0)
             if value is not None:
                 sheet.cell(row, column, value)
     path.parent.mkdir(parents=True, exist_ok=True)
-    book.save(path)
+    path.write_bytes(_same_bytes(book))
 
 
 def casme2_cells(rows: tuple = CASME2_ROWS) -> list[tuple]:
