@@ -146,7 +146,8 @@ def allow_subjects(entries: Sequence[str]) -> None:
                 f"{ALLOWED}, --allow-subject: {dataset} is the synthetic twin, which needs no leave; "
                 "name the folder of the real set, or leave the subject out"
             )
-        there = set(load_index(dataset, clips="all")["subject"])
+        index = load_index(dataset, clips="all")
+        there = set(index.loc[index["n_frames"] > 0, "subject"])
         if missing := sorted(allowed - there):
             raise InputError(
                 f"{dataset}/{missing[0]}: no such subject; there are {', '.join(sorted(there))}"
