@@ -17,6 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from memaa_lib.clips import Clip
+from memaa_lib.datasets import roots
 from memaa_lib.paper import CLASSES
 from memaa_lib.profiles import TrainingProfile
 
@@ -41,6 +42,7 @@ def own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("MEMAA_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     for dataset in ("SMIC", "CASME2", "SAMM", "FURTHER"):
         monkeypatch.delenv(f"MEMAA_{dataset}_ROOT", raising=False)
+    monkeypatch.setattr(roots, "ROOT", tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture

@@ -50,6 +50,7 @@ def run(
     from memaa_book import guard
     from memaa_book.pages import TITLES, execute, find_notebook
     from memaa_lib.datasets.examples import SHOW_FACES, allow_subjects
+    from memaa_lib.datasets.roots import export_roots
 
     source = find_notebook(notebook)
     allow_subjects(allow_subject or [])
@@ -60,6 +61,7 @@ def run(
         if dataset not in TITLES:
             raise InputError(f"{dataset}: unknown data set; there are {', '.join(TITLES)}")
         parameters["dataset"] = dataset
+    export_roots()  # the notebook runs in a folder of its own
     place = target or Path(f"{source.stem}{'-' + dataset if dataset else ''}.ipynb")
     with progress(f"running {source.stem}", 1) as advance:
         check = (lambda path: None) if show_faces else guard.refuse_gated_faces
@@ -129,11 +131,13 @@ def book(
     from memaa_book.pages import ROOT
     from memaa_lib.datasets.examples import SHOW_FACES, allow_subjects
     from memaa_lib.datasets.index import ALLOW_MIXED
+    from memaa_lib.datasets.roots import export_roots
 
     from_here({})
     # what is wrong is an error before hours of work
     if edition is not None:
         check_edition(edition)
+    export_roots()
     os.environ.pop(SHOW_FACES, None)  # a book can be published
     if allow_mixed:
         os.environ[ALLOW_MIXED] = "1"

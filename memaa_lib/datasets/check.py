@@ -25,7 +25,7 @@ from memaa_lib.datasets.composite import exclusion, rule_exclusion
 from memaa_lib.datasets.index import read_release
 from memaa_lib.datasets.manifests import Counts, dataset_names, load_composite, load_manifest
 from memaa_lib.datasets.reading import Problem, Reading
-from memaa_lib.datasets.roots import configured_root
+from memaa_lib.datasets.roots import released_root
 from memaa_lib.datasets.truth import TRUTH_FOLDER, find_truth_folder, read_truth
 from memaa_lib.paper import CLASSES, DATASETS
 
@@ -179,8 +179,8 @@ def list_datasets() -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``dataset, title, source, root, clips, subjects, negative, positive, surprise, fps, licence,
-        where``. ``source`` is ``"real"``, ``"twin"``, ``"twin, not made yet"``, or ``"root not
-        found"``. Nothing is made or read.
+        where``. ``source`` is ``"real"``, ``"twin"``, ``"twin, not made"``, or ``"problem"``, and then
+        ``root`` says which. Nothing is made or read.
 
     Examples
     --------
@@ -205,11 +205,12 @@ def list_datasets() -> pd.DataFrame:
         )
     composite = load_composite()
     sources = {str(row["source"]).split(",")[0] for row in rows[: len(DATASETS)]}
+    both = "problem" if "problem" in sources else "mixed"
     rows.append(
         {
             "dataset": "composite",
             "title": composite.title,
-            "source": sources.pop() if len(sources) == 1 else "mixed",
+            "source": sources.pop() if len(sources) == 1 else both,
             "root": "",
             **_counted(composite.counts),
             "fps": float("nan"),
@@ -227,16 +228,16 @@ def _counted(counts: Counts) -> dict[str, int]:
 def _source(dataset: str) -> tuple[str, str]:
     """Tell what the set's frames come from at present, and the folder."""
     try:
-        path = configured_root(dataset)
+        path = released_root(dataset)
     except InputError as error:
-        return "root not found", str(error)
+        return "problem", str(error)
     if path is not None:
         return "twin" if find_truth_folder(path) else "real", str(path)
     from memaa_lib.datasets.twins.release import twin_cache_path
 
     path = twin_cache_path(dataset)
     made = path.is_dir() and read_truth(path)["complete"] if _has_truth(path) else False
-    return "twin" if made else "twin, not made yet", str(path) if made else str(cache_root())
+    return "twin" if made else "twin, not made", str(path) if made else str(cache_root())
 
 
 def _has_truth(path: Path) -> bool:

@@ -24,6 +24,7 @@ from memaa_lib.datasets.truth import TRUTH_FOLDER
 logger = logging.getLogger(__name__)
 
 LEVELS_TO_SUBJECTS = 6
+MAX_FOLDERS = 20_000  # that are searched, some seconds: a root such as / holds millions
 LEVELS_TO_CLIPS = 3
 _IGNORED_FOLDERS = ("__macosx", TRUTH_FOLDER, "non_micro")
 
@@ -181,7 +182,8 @@ def choose_tree(root: Path, manifest: DatasetManifest, variant: str | None = Non
     if not trees:
         raise InputError(
             f"{root}: no {manifest.title.split(' (')[0]} frames found; expected folders such as "
-            f"{example_folder(manifest)} at most {LEVELS_TO_SUBJECTS} levels below"
+            f"{example_folder(manifest)} at most {LEVELS_TO_SUBJECTS} levels below; name the folder "
+            "that the release was unpacked into"
         )
     chosen = [tree for tree in trees if variant in (None, tree.variant)]
     if not chosen:
@@ -240,10 +242,13 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _releases_below(root: Path, manifest: DatasetManifest) -> Iterator[tuple[Path, ClipFolder]]:
     """Folders that hold subjects with clips, each with its first clip; not inside twins."""
-    level = [root]
+    level, searched = [root], 0
     for _ in range(LEVELS_TO_SUBJECTS + 1):
         below: list[Path] = []
         for folder in level:
+            searched += 1
+            if searched > MAX_FOLDERS:
+                return
             first = next(_clips_below(folder, manifest), None)
             if first is not None:
                 yield folder, first

@@ -1,15 +1,19 @@
-"""Where the data are: an argument, the environment, ``memaa.toml``, else the synthetic twin."""
+"""Where the data are. One order for all: an argument, the environment, ``memaa.toml``, else the twin."""
 
 from __future__ import annotations
 
 import logging
 import os
 import tomllib
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from memaa_lib._support.errors import InputError
+from memaa_lib._support.machine import ROOT
+from memaa_lib.datasets.layout import choose_tree
 from memaa_lib.datasets.manifests import dataset_names, load_manifest
+from memaa_lib.datasets.spreadsheet import find_annotation_file
 from memaa_lib.datasets.truth import find_truth_folder
 
 logger = logging.getLogger(__name__)
@@ -28,11 +32,12 @@ class DataRoot:
 def configured_root(dataset: str, root: Path | str | None = None) -> Path | None:
     """Return the folder that the user named for a data set; ``None`` if nobody said anything.
 
-    ``root`` goes first, then ``$MEMAA_<DATASET>_ROOT``, then the table ``[roots]`` of the nearest
-    ``memaa.toml`` (in the current folder or above). The folder must exist.
+    ``root`` goes first, then ``$MEMAA_<DATASET>_ROOT``, then the table ``[roots]`` of a ``memaa.toml``
+    that names the set: in the current folder, above it, or beside the project. A relative path counts
+    from the file that states it, else from the current folder. The folder must exist.
     """
     load_manifest(dataset)
-    variable = f"MEMAA_{dataset.upper()}_ROOT"
+    variable = _variable(dataset)
     if root is not None:
         return _existing(Path(root), f"the root given for {dataset}")
     if os.environ.get(variable):
@@ -40,12 +45,80 @@ def configured_root(dataset: str, root: Path | str | None = None) -> Path | None
     return _root_in_config(dataset)
 
 
+def released_root(dataset: str, root: Path | str | None = None) -> Path | None:
+    """Return :func:`configured_root`; a folder that holds no release of the set is refused at once."""
+    path = configured_root(dataset, root)
+    if path is not None:
+        manifest = load_manifest(dataset)
+        tree = choose_tree(path, manifest)
+        if manifest.annotation is not None:
+            title = manifest.title.split(" (")[0]
+            find_annotation_file(path, tree.path, manifest.annotation, None, title)
+    return path
+
+
+def export_roots(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Check the configured roots and name them to processes that start in another folder.
+
+    What ``memaa.toml`` or a relative path says depends on the current folder, and pages run in theirs.
+    """
+    for dataset in dataset_names():
+        path = released_root(dataset)
+        if path is not None:
+            environ[_variable(dataset)] = str(path)
+
+
+def given_roots(texts: Sequence[str], members: Sequence[str]) -> dict[str, Path] | None:
+    """Understand what a command line names: one folder, or ``SET=FOLDER`` for some of the members.
+
+    One folder for several sets holds a folder for each, named ``smic``, ``casme2`` and ``samm``.
+    """
+    named = {}
+    for text in texts:
+        name, equals, path = text.partition("=")
+        if not equals or name not in dataset_names():  # a path, in which "=" may stand
+            if len(texts) > 1:
+                raise InputError(
+                    f"--root {text}: several roots are given; name the set of each: SET=FOLDER"
+                )
+            above = Path(text).expanduser()
+            named = {one: above / one if len(members) > 1 else above for one in members}
+        elif name not in members or name in named:
+            expected = ", ".join(members)
+            raise InputError(f"--root {text}: expected one folder for each of {expected}")
+        else:
+            named[name] = Path(path)
+    roots = {name: released_root(name, path) for name, path in named.items()}
+    return {name: path for name, path in roots.items() if path is not None} or None
+
+
 def find_root(dataset: str, root: Path | str | None = None) -> DataRoot:
     """Return where a data set is, or where its twin would be made if the user named no folder.
 
     A folder is a twin if the truth file of a twin stands in it or above it. Nothing is made.
     """
+    return _twin_or_real(dataset, configured_root(dataset, root))
+
+
+def ensure_root(dataset: str, root: Path | str | None = None) -> DataRoot:
+    """Return the folder of a data set; if the user named none, see to it that its twin is there.
+
+    A line in the log says which it is.
+    """
     path = configured_root(dataset, root)
+    found = _twin_or_real(dataset, path)
+    if path is None:
+        from memaa_lib.datasets.twins.release import ensure_twin
+
+        logger.info("%s: no root is set, using the synthetic twin at %s", dataset, found.path)
+        ensure_twin(dataset)
+    else:
+        kind = "synthetic twin" if found.is_twin else "real data"
+        logger.info("%s: %s at %s", dataset, kind, found.path)
+    return found
+
+
+def _twin_or_real(dataset: str, path: Path | None) -> DataRoot:
     if path is None:
         # the renderer: only where it is needed
         from memaa_lib.datasets.twins.release import twin_cache_path
@@ -54,25 +127,12 @@ def find_root(dataset: str, root: Path | str | None = None) -> DataRoot:
     return DataRoot(path, find_truth_folder(path) is not None)
 
 
-def ensure_root(dataset: str, root: Path | str | None = None) -> DataRoot:
-    """Return the folder of a data set; if the user named none, see to it that its twin is there.
-
-    A line in the log says which it is.
-    """
-    found = find_root(dataset, root)
-    if configured_root(dataset, root) is None:
-        from memaa_lib.datasets.twins.release import ensure_twin
-
-        ensure_twin(dataset)
-        logger.info("%s: no root is set, using the synthetic twin at %s", dataset, found.path)
-    else:
-        kind = "synthetic twin" if found.is_twin else "real data"
-        logger.info("%s: %s at %s", dataset, kind, found.path)
-    return found
+def _variable(dataset: str) -> str:
+    return f"MEMAA_{dataset.upper()}_ROOT"
 
 
 def _existing(path: Path, named_by: str) -> Path:
-    path = path.expanduser()
+    path = path.expanduser().absolute()
     if not path.is_dir():
         raise InputError(f"{path}: no such folder ({named_by}); name the folder of the data")
     return path
@@ -80,13 +140,11 @@ def _existing(path: Path, named_by: str) -> Path:
 
 def _root_in_config(dataset: str) -> Path | None:
     here = Path.cwd()
-    for folder in (here, *here.parents):
+    for folder in (here, *here.parents, ROOT):
         file = folder / CONFIG_NAME
-        if file.is_file():
-            named = _roots_table(file).get(dataset)
-            return (
-                None if named is None else _existing(folder / Path(named).expanduser(), str(file))
-            )
+        named = _roots_table(file).get(dataset) if file.is_file() else None
+        if named is not None:
+            return _existing(folder / Path(named).expanduser(), str(file))
     return None
 
 
@@ -130,7 +188,7 @@ def data_root(dataset: str) -> tuple[str, str | None]:
     from memaa_lib.datasets.examples import publishable
 
     try:
-        root = configured_root(dataset)
+        root = released_root(dataset)
         if root is None:
             return "the synthetic twin (no root is set)", None
         if find_truth_folder(root):

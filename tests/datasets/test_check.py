@@ -288,11 +288,13 @@ def test_list_of_data_sets(trees, tmp_path, monkeypatch, make_twin):
     table = list_datasets().set_index("dataset")
     assert table.source.to_dict() == {
         "smic": "real",
-        "casme2": "twin, not made yet",
+        "casme2": "twin, not made",
         "samm": "twin",
-        "further": "twin, not made yet",
+        "further": "twin, not made",
         "composite": "mixed",
     }
     assert table.clips["composite"] == 442
     monkeypatch.setenv("MEMAA_SMIC_ROOT", str(tmp_path / "gone"))
-    assert list_datasets().source[0] == "root not found"
+    table = list_datasets().set_index("dataset")
+    assert list(table.source[["smic", "composite"]]) == ["problem", "problem"]
+    assert "no such folder (MEMAA_SMIC_ROOT)" in table.root["smic"]
