@@ -1,5 +1,6 @@
 """Clips: order of frames, formats in and out, and what is refused."""
 
+import re
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from memaa_lib._support.errors import InputError
 from memaa_lib.clips import (
+    VIDEO_SUFFIXES,
     Clip,
     frame_number,
     list_frames,
@@ -70,14 +72,16 @@ def test_mixed_gray_and_colour_frames_become_colour(tmp_path):
     assert read_frames(tmp_path).shape == (2, 12, 10, 3)
 
 
-def test_video_round_trip_is_deterministic_and_close(tmp_path):
+@pytest.mark.parametrize("suffix", VIDEO_SUFFIXES)
+def test_video_round_trip_is_deterministic_and_close(tmp_path, suffix):
     x = np.linspace(0, 2 * np.pi, 48)
     frames = [np.full((33, 48), 128) + 60 * np.sin(x + t / 5)[None] for t in range(12)]
     frames = np.repeat(np.rint(frames).astype(np.uint8)[..., None], 3, axis=3)
-    write_video(tmp_path / "a.mp4", frames, 29.97)
-    write_video(tmp_path / "b.mp4", frames, 29.97)
-    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
-    clip = read_clip(tmp_path / "a.mp4")
+    first, second = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    write_video(first, frames, 29.97)
+    write_video(second, frames, 29.97)
+    assert first.read_bytes() == second.read_bytes()
+    clip = read_clip(first)
     assert clip.frames.shape == (12, 34, 48, 3)  # the odd row is repeated
     assert np.abs(clip.frames[:, :33].astype(int) - frames).mean() < 2
     assert clip.fps == pytest.approx(29.97, rel=1e-3)
@@ -169,6 +173,32 @@ def test_frames_of_different_size_name_the_odd_one(tmp_path):
 def test_a_clip_refuses_other_arrays(frames):
     with pytest.raises(InputError):
         Clip(frames, 100)
+
+
+@pytest.mark.parametrize(
+    ("frames", "hint"),
+    [
+        (np.linspace(0, 1, 60).reshape(3, 4, 5), "np.round(frames * 255).astype(np.uint8)"),
+        (np.linspace(0, 255, 60).reshape(3, 4, 5), "np.round(frames).astype(np.uint8)"),
+        (np.full((3, 4, 5), 7), "np.round(frames).astype(np.uint8)"),
+        (np.full((3, 4, 5), 4095, np.uint16), "values from 4095 to 4095; bring them to 0 to 255"),
+        (np.linspace(-1, 1, 60).reshape(3, 4, 5), "values from -1 to 1; bring them to 0 to 255"),
+        (np.full((3, 4, 5), np.nan), "values that are not finite"),
+        (list(np.zeros((3, 4, 5), np.uint8)), "a list; np.stack(frames) makes one array"),
+    ],
+)
+def test_other_frames_get_a_hint_that_helps(frames, hint):
+    with pytest.raises(InputError, match=re.escape(hint)):
+        Clip(frames, 100)
+
+
+def test_the_hints_do_as_they_say():
+    for frames in (np.linspace(0, 1, 60), np.linspace(0, 255, 60)):
+        with pytest.raises(InputError) as refused:
+            Clip(frames.reshape(3, 4, 5), 100)
+        call = re.search(r"np\.round.*uint8\)", str(refused.value))[0]
+        made = Clip(eval(call, {"np": np, "frames": frames.reshape(3, 4, 5)}), 100).frames
+        assert (made.min(), made.max()) == (0, 255)
 
 
 def test_a_clip_refuses_positions_outside(colour_clip):

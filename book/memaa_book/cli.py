@@ -84,10 +84,7 @@ def parse_parameter(text: str) -> tuple[str, Any]:
 
 
 def from_here(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Make paths absolute, in parameters and ``MEMAA_..._ROOT``: notebooks run elsewhere."""
-    for name, value in os.environ.items():
-        if value and re.fullmatch(r"MEMAA_\w+_ROOT", name):
-            os.environ[name] = str(Path(value).expanduser().absolute())
+    """Make the paths among the parameters absolute: notebooks run elsewhere."""
     return {
         name: str(Path(value).expanduser().absolute())
         if name in PATHS and value and isinstance(value, str)
@@ -133,7 +130,6 @@ def book(
     from memaa_lib.datasets.index import ALLOW_MIXED
     from memaa_lib.datasets.roots import export_roots
 
-    from_here({})
     # what is wrong is an error before hours of work
     if edition is not None:
         check_edition(edition)

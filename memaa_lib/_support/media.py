@@ -32,6 +32,11 @@ _HEADER_READERS = {
     b"BM": BmpImageFile,
 }
 GIVE_FPS = "give it with --fps, or with -p fps=30 to a notebook"
+_CODERS = {
+    # without mbtree, whose vector code gives other bytes in one run of twenty
+    "libx264": {"x264-params": "mbtree=0"},
+    "libvpx-vp9": {"b": "0"},  # no bit rate but the quality is held, as x264 does by itself
+}
 _STEADY = 0.1  # of the frame interval: how far single frames of a video may be off
 
 
@@ -283,15 +288,16 @@ def video_length(path: Path | str, fps: float) -> int:
 
 
 def write_video(path: Path | str, frames: NDArray[np.uint8], fps: float) -> None:
-    """Write an H.264 video that every browser plays; same frames, same bytes.
+    """Write a video that every browser plays; same frames, same bytes.
 
     Parameters
     ----------
     path
-        Where to, ``.mp4``.
+        Where to, ``.mp4`` or another suffix of :data:`VIDEO_SUFFIXES`; coded in H.264, in ``.webm``
+        in VP9.
     frames
         ``uint8``, RGB ``(T, H, W, 3)`` or gray ``(T, H, W)``. An odd last row or column is
-        repeated: H.264 needs even sizes.
+        repeated: the coders need even sizes.
     fps
         Frames per second at play-back.
 
@@ -328,16 +334,15 @@ def video_writer(
     appears when the block ends well, and not at all if it raises.
     """
     odd = [(0, height % 2), (0, width % 2), (0, 0)]
+    coder = "libvpx-vp9" if Path(path).suffix.lower() == ".webm" else "libx264"
     with atomic_path(path) as temporary, av.open(str(temporary), "w") as container:
         # one thread and the bitexact flag: the encoder's output does not depend on the machine's load
         container.flags |= 0x0400
-        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+        stream = container.add_stream(coder, rate=Fraction(fps).limit_denominator(1000))
         stream.height, stream.width = height + height % 2, width + width % 2
         stream.pix_fmt = "yuv420p"
         stream.thread_count = 1
-        # without mbtree, whose vector code gives other bytes in one run of twenty
-        x264 = "mbtree=0"
-        stream.options = {"crf": "18", "threads": "1", "flags": "+bitexact", "x264-params": x264}
+        stream.options = {"crf": "18", "threads": "1", "flags": "+bitexact", **_CODERS[coder]}
 
         def write(frame: NDArray[np.uint8]) -> None:
             colour = frame if frame.ndim == 3 else np.repeat(frame[..., None], 3, axis=2)
@@ -364,14 +369,29 @@ def check_frames(frames: NDArray[np.uint8], name: str = "frames") -> None:
         getattr(frames, "ndim", 0) == 4 and frames.shape[3] == 3
     )
     if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8 or not good_shape:
-        got = (
-            f"{frames.dtype} {frames.shape}"
-            if isinstance(frames, np.ndarray)
-            else type(frames).__name__
+        raise InputError(
+            f"{name}: expected uint8 frames (T, H, W, 3) or (T, H, W), got {_other_frames(frames)}"
         )
-        raise InputError(f"{name}: expected uint8 frames (T, H, W, 3) or (T, H, W), got {got}")
     if 0 in frames.shape:
         raise InputError(f"{name}: expected at least one frame of one pixel, got {frames.shape}")
+
+
+def _other_frames(frames: Any) -> str:
+    """Say what was given in place of frames and, if that is plain, how to make frames of it."""
+    if not isinstance(frames, np.ndarray):
+        how = "; np.stack(frames) makes one array" if isinstance(frames, (list, tuple)) else ""
+        return f"a {type(frames).__name__}{how}"
+    got = f"{frames.dtype} {frames.shape}"
+    if frames.dtype.kind not in "fiu" or not frames.size or frames.dtype == np.uint8:
+        return got
+    low, high = float(frames.min()), float(frames.max())
+    if not math.isfinite(low + high):
+        return f"{got} with values that are not finite"
+    got += f" with values from {low:g} to {high:g}"
+    if low < 0 or high > np.iinfo(np.uint8).max:
+        return f"{got}; bring them to 0 to 255 first"
+    scaled = "frames * 255" if frames.dtype.kind == "f" and high <= 1 else "frames"
+    return f"{got}; np.round({scaled}).astype(np.uint8) makes such frames"
 
 
 def check_fps(fps: float, name: str = "fps") -> None:
