@@ -12,6 +12,7 @@ with the folds whose file is missing. Results depend neither on the number of pr
 from __future__ import annotations
 
 import json
+import logging
 import pkgutil
 import time
 import warnings
@@ -26,20 +27,37 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memaa_lib import metrics
-from memaa_lib._support.cache import VERSION, atomic_path, cache_root, fingerprint, kept_arrays
+from memaa_lib._support.cache import (
+    VERSION,
+    atomic_path,
+    cache_root,
+    check_folder,
+    fingerprint,
+    kept_arrays,
+)
 from memaa_lib._support.errors import InputError, check_count
-from memaa_lib._support.running import progress, run_tasks
+from memaa_lib._support.machine import check_device
+from memaa_lib._support.running import check_cluster, progress, run_tasks
 from memaa_lib._support.weights import StateDict, read_weights, weights_digest, weights_file_digest
 from memaa_lib.avatar import AvatarSettings, make_avatars
 from memaa_lib.datasets import load_index
-from memaa_lib.paper import CLASSES
+from memaa_lib.datasets.index import Roots
+from memaa_lib.datasets.roots import released_root
+from memaa_lib.paper import CLASSES, DATASETS
 from memaa_lib.profiles import IMAGENET_FILE, TrainingProfile, profile_named
+
+logger = logging.getLogger(__name__)
+
+PROTOCOLS = ("loso", "composite", "kfold", "cross")
+"""Ways to make folds, see :func:`train`."""
 
 LEAKS: tuple[str, ...] = ("early-stopping",)
 """Errors of evaluation that can be switched on, to show what they are worth."""
 
 REQUIRED_COLUMNS: tuple[str, ...] = ("dataset", "subject", "clip", "label")
 """Columns of an index that the protocol uses."""
+
+_WORTH_SAYING = 60.0  # s that are left after the first fold
 
 
 # ------------------------------------------------------------------------------------- folds
@@ -205,7 +223,28 @@ def make_folds(
     if protocol == "cross":
         others = [name for name in np.unique(index["dataset"].astype(str)) if name != train]
         return [fold for test in others for fold in cross_dataset(index, train, str(test))]
-    raise InputError(f"unknown protocol {protocol!r}: choose loso, composite, kfold or cross")
+    raise InputError(f"unknown protocol {protocol!r}: choose one of {', '.join(PROTOCOLS)}")
+
+
+def members_of(dataset: str, protocol: str) -> tuple[str, ...]:
+    """Return the data sets that a protocol reads; what it cannot do is refused.
+
+    Examples
+    --------
+    >>> members_of("smic", "loso"), members_of("smic", "cross")
+    (('smic',), ('smic', 'casme2', 'samm'))
+    """
+    if protocol not in PROTOCOLS:
+        raise InputError(f"unknown protocol {protocol!r}: choose one of {', '.join(PROTOCOLS)}")
+    if dataset not in (*DATASETS, "composite"):
+        raise InputError(f"{dataset}: unknown data set; there are {', '.join(DATASETS)}, composite")
+    if protocol == "cross" and dataset == "composite":
+        raise InputError(
+            "protocol cross trains on one data set and tests on the others: choose one of "
+            f"{', '.join(DATASETS)} for training"
+        )
+    alone = protocol in ("loso", "kfold") and dataset != "composite"
+    return (dataset,) if alone else DATASETS
 
 
 # ----------------------------------------------------------------------------------- systems
@@ -299,7 +338,7 @@ class Memaa:
     Raises
     ------
     InputError
-        If there is no such profile or leak.
+        If there is no such profile or leak, or the weights file is not one that the profile takes.
     """
 
     name = "memaa"
@@ -318,6 +357,7 @@ class Memaa:
         if leak not in (None, *LEAKS):
             raise InputError(f"unknown leak {leak!r}: choose one of {', '.join(LEAKS)}, or none")
         self.profile, self.seed, self.device, self.leak = profile_named(profile), seed, device, leak
+        _check_weights_file(self.profile, weights)
         self.avatar_settings = avatar_settings
         self._given: dict[str, Any] = {"weights": weights, "n_jobs": n_jobs}
 
@@ -393,12 +433,8 @@ def starting_weights(
 
     ``n_jobs`` processes render what pre-training sees, and ``device`` runs it.
     """
+    _check_weights_file(profile, weights)
     if profile.initialisation == "scratch":
-        if weights is not None:
-            raise InputError(
-                f"profile {profile.name!r} starts from scratch: leave the weights file out, or "
-                "choose initialisation='imagenet' or 'pretrained'"
-            )
         from memaa_lib.network import scratch_weights
 
         return _in_memory("scratch", scratch_weights(seed))
@@ -421,6 +457,18 @@ def starting_weights(
                 f"{start.name}: not the weights of a ResNet-34 with {len(CLASSES)} outputs"
             )
     return start
+
+
+def _check_weights_file(profile: TrainingProfile, weights: Path | str | None) -> None:
+    """Refuse a file that the profile does not take; what is in it is seen when it is read."""
+    if weights is None:
+        return
+    if profile.initialisation == "scratch":
+        raise InputError(
+            f"profile {profile.name!r} starts from scratch: leave the weights file out, or choose "
+            "a profile that starts from weights"
+        )
+    weights_file_digest(weights)
 
 
 def _in_memory(name: str, state: StateDict) -> StartingWeights:
@@ -517,6 +565,8 @@ class Results:
         False if a time limit stopped the run before all folds were done.
     folder
         Where the fold files are.
+    data
+        Which data, in words, and whether they are real.
     """
 
     predictions: pd.DataFrame
@@ -528,6 +578,7 @@ class Results:
     leak: str | None
     complete: bool
     folder: Path
+    data: str = ""
 
     @property
     def digest(self) -> str:
@@ -586,9 +637,7 @@ def evaluate(
     InputError
         If the inputs do not fit together.
     """
-    check_count("n_jobs", n_jobs)
-    if time_limit is not None and not time_limit > 0:
-        raise InputError(f"time_limit must be a number of seconds above 0; got {time_limit}")
+    _check_running(n_jobs, out, cluster, time_limit)
     tasks = plan_tasks(features, index, folds, system)
     folder = cache_root() / "folds" if out is None else Path(out)
     files = {task.fold.name: result_path(folder, task) for task in tasks}
@@ -600,13 +649,51 @@ def evaluate(
         gpu = system.device != "cpu"
         with progress(f"folds of {system.name}", len(tasks)) as advance:
             advance(len(done))
-            for result in run_tasks(
+            results = run_tasks(
                 run_fold, shared, missing, n_jobs, cluster=cluster, time_limit=time_limit, gpu=gpu
-            ):
+            )
+            for number, result in enumerate(results):
+                if number == 0 and cluster is None:
+                    _say_how_long(result, len(missing), 1 if gpu else n_jobs)
                 done[result["fold"]] = result
                 _write_result(files[result["fold"]], result)
                 advance()
     return _collect(index, tasks, done, system, folder)
+
+
+def _check_running(
+    n_jobs: int, out: Path | str | None, cluster: str | None, time_limit: float | None
+) -> None:
+    """Refuse what a run would stumble over only when its first fold is done."""
+    check_count("n_jobs", n_jobs)
+    if time_limit is not None and not time_limit > 0:
+        raise InputError(f"time_limit must be a number of seconds above 0; got {time_limit}")
+    if cluster is not None:
+        check_cluster(cluster)
+    if out is not None:
+        check_folder(out)
+
+
+def _say_how_long(first: Mapping[str, Any], n_folds: int, n_processes: int) -> None:
+    """Log how long the folds that are left will take, if it is long."""
+    left = (n_folds - 1) * first["seconds"] / min(n_processes, n_folds)
+    if left > _WORTH_SAYING:
+        logger.info(
+            "the first of %d folds took %.0f s: about %.0f min left",
+            n_folds, first["seconds"], np.ceil(left / 60),
+        )  # fmt: skip
+
+
+def data_in_words(index: pd.DataFrame) -> str:
+    """Say which data an index lists and whether they are real; nothing if it does not know."""
+    if "is_twin" not in index:
+        return ""
+    from memaa_lib.datasets.examples import describe
+
+    if index["is_twin"].all():
+        return describe(index)  # says it itself
+    mixed = index["is_twin"].any()
+    return f"{describe(index)} ({'real and synthetic MIXED' if mixed else 'real'})"
 
 
 def plan_tasks(
@@ -619,6 +706,7 @@ def plan_tasks(
     labels = metrics.class_codes(index["label"].to_numpy(), "index, column label")
     digests = [fingerprint(clip) for clip in features]
     told = {"method": system.name, "profile": getattr(system.profile, "name", system.profile)}
+    told["data"] = data_in_words(index)
     tasks = []
     for fold in folds:
         # Of the fold's name, so that it depends neither on other folds nor on their order.
@@ -693,6 +781,7 @@ def _collect(
         leak=system.leak,
         complete=len(done) == len(tasks),
         folder=folder,
+        data=data_in_words(index),
     )
 
 
@@ -702,7 +791,8 @@ def train(
     protocol: str = "loso",
     profile: str | TrainingProfile = "laptop",
     *,
-    root: Path | str | None = None,
+    root: Roots = None,
+    allow_mixed: bool = False,
     k: int = 5,
     seed: int = 0,
     n_jobs: int = 2,
@@ -725,8 +815,8 @@ def train(
     profile
         Training settings or their name. Compared systems have ``"laptop"``, and ``"paper"`` for the
         settings that were published.
-    root
-        Folder of the data; None takes the configured one, else the synthetic twin.
+    root, allow_mixed
+        See :func:`memaa_lib.datasets.load_index`; None takes the configured folder, else the twin.
     k
         Number of folds of ``"kfold"``.
     seed
@@ -743,9 +833,19 @@ def train(
     -------
     Results
     """
+    # all that can be wrong is found before anything is made, which may take an hour
+    _check_running(n_jobs, out, cluster, time_limit)
+    members = members_of(dataset, protocol)
+    if protocol == "kfold" and (type(k) is not int or k < 2):
+        raise InputError(f"k is {k!r}: expected at least 2 folds")
     system = system_named(method)(profile, seed=seed, n_jobs=n_jobs, **options)
-    index = load_index("composite" if protocol in ("composite", "cross") else dataset, root=root)
+    check_device(system.device, here=cluster is None)
+    if root is None:
+        for member in members:
+            released_root(member)
+    index = load_index("composite" if len(members) > 1 else dataset, root, allow_mixed=allow_mixed)
     folds = make_folds(index, protocol, train=dataset, k=k, seed=seed)
+    system.key()  # starting weights are fetched or made, or found wrong
     return evaluate(
         system.features(index, n_jobs), index, folds, system,
         out=out, n_jobs=n_jobs, cluster=cluster, time_limit=time_limit,

@@ -22,6 +22,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from memaa_lib._support.errors import InputError
+
 VERSION = 1
 """Raise it when the same input gives another result, wherever: all that is kept is made once more.
 
@@ -78,6 +80,23 @@ def fingerprint(*parts: Any) -> str:
             state.update(json.dumps(part, sort_keys=True, default=str).encode())
         state.update(b"\0")
     return state.hexdigest()[:16]
+
+
+def check_folder(path: Path | str) -> None:
+    """Raise a clear error unless files can be written in a folder, which need not exist yet."""
+    path = Path(path).expanduser().absolute()
+    there = next(place for place in (path, *path.parents) if place.exists())
+    if not there.is_dir():
+        raise InputError(f"{there}: no folder, so nothing can be written in {path}; name another")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"{there}: cannot be written, so neither can {path}; name another folder")
+
+
+def check_file(path: Path | str) -> None:
+    """Raise a clear error unless a file can be written at a path; what is there is replaced."""
+    if Path(path).is_dir():
+        raise InputError(f"{path}: a folder; give the name of a file")
+    check_folder(Path(path).parent)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from memaa_lib._support.cache import cache_root
+from memaa_lib._support.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -163,6 +164,23 @@ def gpu() -> str:
     except ImportError:
         return "PyTorch is not installed"
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
+
+
+def check_device(device: str, *, here: bool = True) -> None:
+    """Refuse a device that there is not; ``here=False`` if another machine does the work."""
+    if device not in ("cpu", "cuda"):
+        raise InputError(f"device {device!r}: choose cpu or cuda")
+    if device == "cpu" or not here:
+        return
+    try:
+        import torch
+
+        torch.zeros(1, device=device)  # a card may be there and not do: driver, age, memory
+    except (ImportError, RuntimeError, AssertionError) as error:
+        reason = (str(error).splitlines() or ["unknown"])[0]
+        raise InputError(
+            f"device cuda: PyTorch can use no GPU here ({reason}); choose cpu"
+        ) from None
 
 
 def folder_size(folder: Path) -> int:

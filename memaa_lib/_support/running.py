@@ -8,6 +8,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -214,13 +215,20 @@ def run_tasks(
                 return
 
 
+def check_cluster(cluster: str) -> None:
+    """Refuse what names no cluster; whether one answers is seen when it is asked."""
+    if cluster != "slurm" and "://" not in cluster:
+        raise InputError(f"cluster {cluster!r}: give 'tcp://host:port' of a scheduler, or 'slurm'")
+    if find_spec("distributed") is None:
+        raise InputError("--cluster needs Dask: pip install 'memaa-companion[cluster]'")
+
+
 @contextlib.contextmanager
 def _dask_client(cluster: str, n_jobs: int) -> Iterator[Any]:
     """Connect to a scheduler, or start one whose workers SLURM runs."""
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise InputError("--cluster needs Dask: pip install 'memaa-companion[cluster]'") from error
+    check_cluster(cluster)
+    from distributed import Client
+
     if cluster == "slurm":
         from dask_jobqueue import SLURMCluster
 
@@ -228,11 +236,9 @@ def _dask_client(cluster: str, n_jobs: int) -> Iterator[Any]:
             jobs.scale(jobs=n_jobs)
             yield client
         return
-    if "://" not in cluster:
-        raise InputError(f"cluster {cluster!r}: give 'tcp://host:port' of a scheduler, or 'slurm'")
     try:
         client = Client(cluster, timeout="10s")
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"cluster {cluster}: no Dask scheduler answers there") from error
     with client:
         yield client

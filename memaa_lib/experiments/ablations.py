@@ -10,7 +10,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -24,6 +23,7 @@ from memaa_lib.avatar import AvatarSettings, emotion_avatar, make_avatars
 from memaa_lib.baselines import apex_position
 from memaa_lib.clips import Clip, read_image, write_image
 from memaa_lib.datasets import ClipRow, load_clip, load_index, rows_of
+from memaa_lib.datasets.index import Roots
 from memaa_lib.datasets.layout import clip_fingerprint
 from memaa_lib.experiments.original_avatar import original_emotion_avatar
 from memaa_lib.experiments.reference_runs import Runs, Tables, read_reference
@@ -140,7 +140,8 @@ def run_arm(
     protocol: str = "loso",
     profile: str = "laptop",
     *,
-    root: Path | str | None = None,
+    root: Roots = None,
+    allow_mixed: bool = False,
     seed: int = 0,
     n_jobs: int = 2,
 ) -> Results:
@@ -150,7 +151,7 @@ def run_arm(
     ----------
     name
         A key of :data:`ARMS`.
-    dataset, protocol, root
+    dataset, protocol, root, allow_mixed
         See :func:`memaa_lib.protocol.train`.
     profile
         Name of the training profile; the arm replaces its amplifications.
@@ -172,11 +173,11 @@ def run_arm(
         raise InputError(f"{name}: no such arm; there are {', '.join(ARMS)}")
     arm = ARMS[name]
     changed = profile_named(profile, train_alphas=arm.train_alphas, test_alpha=arm.test_alpha)
-    index = load_index(dataset, root)
+    index = load_index(dataset, root, allow_mixed=allow_mixed)
+    folds = make_folds(index, protocol, seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an ideal filter warns of clips in which its band is empty
         pictures = make_pictures(index, changed.alphas, arm, n_jobs=n_jobs)
-    folds = make_folds(index, protocol, seed=seed)
     return evaluate(pictures, index, folds, Memaa(changed, seed=seed, n_jobs=n_jobs), n_jobs=n_jobs)
 
 
@@ -317,10 +318,12 @@ def compare_arms(runs: Mapping[str, Results | pd.DataFrame], reference: str = FU
 
 
 def every_arm(
-    dataset: str, protocol: str, profile: str, *, seed: int, n_jobs: int
+    dataset: str, protocol: str, profile: str, *, seed: int, n_jobs: int, **where: Any
 ) -> tuple[Runs, Tables]:
     """Run every arm."""
-    given: Any = {"seed": seed, "n_jobs": n_jobs}
+    if protocol == "cross":
+        raise InputError("protocol 'cross' has no arms; choose loso, kfold or composite")
+    given: Any = {"seed": seed, "n_jobs": n_jobs, **where}
     return {name: run_arm(name, dataset, protocol, profile, **given) for name in ARMS}, {}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from memaa_lib.datasets import load_clip, load_index, rows_of
 from memaa_lib.experiments.audit import published_scores
 from memaa_lib.experiments.probes import leave_one_subject_out_predictions, probe_features
 from memaa_lib.experiments.reference_runs import Runs, Tables
-from memaa_lib.protocol import Results, train
+from memaa_lib.protocol import Results, members_of, system_named, train
 
 OURS = "motion-magnified avatar"
 PROBE = "flow probe"
@@ -51,6 +52,7 @@ def run_systems(
     *,
     seed: int = 0,
     n_jobs: int = 2,
+    **where: Any,
 ) -> dict[str, Results]:
     """Run the paper's method and every compared system on the same clips and folds.
 
@@ -58,33 +60,38 @@ def run_systems(
     ----------
     dataset, protocol, profile, seed, n_jobs
         As in :func:`memaa_lib.protocol.train`.
+    **where
+        ``root`` and ``allow_mixed``, see :func:`memaa_lib.datasets.load_index`.
 
     Returns
     -------
     dict
         Title to results.
     """
-    index = load_index("composite" if protocol == "composite" else dataset)
-    make_features(index, list(SYSTEMS), n_jobs=n_jobs)  # each clip is read once for all of them
     titles = {"memaa": OURS, **{name: system.title for name, system in SYSTEMS.items()}}
+    for name in titles:
+        system_named(name)(profile)  # not every one has every profile: refused before the work
+    members = members_of(dataset, protocol)
+    index = load_index("composite" if len(members) > 1 else dataset, **where)
+    make_features(index, list(SYSTEMS), n_jobs=n_jobs)  # each clip is read once for all of them
     return {
-        title: train(dataset, name, protocol, profile, seed=seed, n_jobs=n_jobs)
+        title: train(dataset, name, protocol, profile, seed=seed, n_jobs=n_jobs, **where)
         for name, title in titles.items()
     }
 
 
 def systems(
-    dataset: str, protocol: str, profile: str, *, seed: int, n_jobs: int
+    dataset: str, protocol: str, profile: str, *, seed: int, n_jobs: int, **where: Any
 ) -> tuple[Runs, Tables]:
     """Run everything of :func:`run_systems`, and measure what the features cost.
 
     On twins the flow estimators are held against the true flow, and the probe of
     :mod:`memaa_lib.experiments.probes` is run too.
     """
-    index = load_index(dataset)
     runs: dict[str, Results | pd.DataFrame] = dict(
-        run_systems(dataset, protocol, profile, seed=seed, n_jobs=n_jobs)
+        run_systems(dataset, protocol, profile, seed=seed, n_jobs=n_jobs, **where)
     )
+    index = load_index(dataset, **where)
     members = {name: part for name, part in index.groupby("dataset", sort=False)}
     costs = []
     for name, part in members.items():

@@ -18,7 +18,7 @@ import pandas as pd
 
 import memaa_lib
 from memaa_lib import metrics
-from memaa_lib._support.cache import atomic_path, fingerprint
+from memaa_lib._support.cache import atomic_path, check_file, fingerprint
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.machine import ROOT
 from memaa_lib.datasets import load_index
@@ -26,7 +26,7 @@ from memaa_lib.datasets.examples import describe
 from memaa_lib.experiments import pretraining
 from memaa_lib.paper import CLASSES
 from memaa_lib.profiles import profile_named
-from memaa_lib.protocol import LEAKS, Results, train
+from memaa_lib.protocol import LEAKS, Results, data_in_words, members_of, train
 
 KEYS = ["dataset", "subject", "clip"]
 AS_TRAINED = "as trained"
@@ -69,25 +69,32 @@ def keep(
     *,
     seed: int = 0,
     n_jobs: int = 2,
-) -> None:
-    """Make an experiment and keep it as a reference run.
+    **where: Any,
+) -> str:
+    """Make an experiment and keep it as a reference run; return in words on which data.
 
     Parameters
     ----------
     path
         ``.json`` file; it appears whole or not at all.
     experiment
-        Called with data set, protocol, profile, ``seed`` and ``n_jobs``, for example :func:`leak`;
-        returns runs by name, the first of which stands for all, and further tables.
+        Called with data set, protocol, profile, ``seed``, ``n_jobs`` and ``where``, for example
+        :func:`leak`; returns runs by name, the first of which stands for all, and further tables.
     dataset, protocol, profile, seed, n_jobs
         See :func:`memaa_lib.protocol.train`.
+    **where
+        ``root`` and ``allow_mixed``, see :func:`memaa_lib.datasets.load_index`.
     """
-    runs, tables = experiment(dataset, protocol, profile, seed=seed, n_jobs=n_jobs)
-    index = load_index("composite" if protocol in ("composite", "cross") else dataset)
+    members = members_of(dataset, protocol)
+    profile_named(profile)
+    check_file(path)
+    runs, tables = experiment(dataset, protocol, profile, seed=seed, n_jobs=n_jobs, **where)
+    index = load_index("composite" if len(members) > 1 else dataset, **where)
     given = {"dataset": dataset, "protocol": protocol, "profile": profile, "seed": seed}
     first: Any = next(iter(runs.values()))
     told = {"data": describe(index), **given, "start": first.start, "folds": len(first.folds)}
     write_reference(path, runs, told, tables)
+    return data_in_words(index)
 
 
 def write_reference(
@@ -179,10 +186,10 @@ def read_reference(name: Path | str) -> Reference:
 
 
 def leak(
-    dataset: str, protocol: str, profile: str, *, seed: int, n_jobs: int
+    dataset: str, protocol: str, profile: str, *, seed: int, n_jobs: int, **where: Any
 ) -> tuple[Runs, Tables]:
     """Run the method as it is, and with the epoch chosen on the test subjects (not across sets)."""
-    common: dict[str, Any] = {"seed": seed, "n_jobs": n_jobs}
+    common: dict[str, Any] = {"seed": seed, "n_jobs": n_jobs, **where}
     runs = {AS_TRAINED: train(dataset, "memaa", protocol, profile, **common)}
     if protocol != "cross":
         runs[LEAKING] = train(dataset, "memaa", protocol, profile, leak=LEAKS[0], **common)
@@ -190,7 +197,7 @@ def leak(
 
 
 def starts(
-    dataset: str, protocol: str, profile: str, *, seed: int, n_jobs: int
+    dataset: str, protocol: str, profile: str, *, seed: int, n_jobs: int, **where: Any
 ) -> tuple[Runs, Tables]:
     """Run the method from starting weights of several seeds.
 
@@ -210,7 +217,7 @@ def starts(
         settings = replace(pretraining.settings_for(profile_named(profile)), seed=number)
         weights = pretraining.pretrained_weights(settings, n_jobs=n_jobs)
         runs[f"seed {number}"] = train(
-            dataset, "memaa", protocol, profile, weights=weights, seed=seed, n_jobs=n_jobs
+            dataset, "memaa", protocol, profile, weights=weights, seed=seed, n_jobs=n_jobs, **where
         )
     return runs, {}
 
