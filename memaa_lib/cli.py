@@ -7,9 +7,10 @@ Progress goes to standard error, results to standard output. Exit codes: 0 done,
 from __future__ import annotations
 
 import errno
+import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from memaa_lib import __version__
-from memaa_lib._support.cache import cache_root
+from memaa_lib._support.cache import cache_root, check_file, check_folder
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.running import progress
 
@@ -36,15 +37,40 @@ PAPERS_METHOD = "memaa"
 STOPPED = 130  # exit code after Ctrl-C, as shells have it
 PARTLY = 3  # some is done, and the same command goes on from there
 NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+# whose remarks are shown besides warnings: which data are read, how long it takes
+TOLD = ("memaa_lib.datasets.roots", "memaa_lib.protocol")
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
 
 DATASET = typer.Argument(metavar="DATASET", help="smic, casme2, samm (or composite).")
+JOBS = typer.Option("--jobs", min=1, help="Processes.")
+ROOT = typer.Option(
+    metavar="[SET=]FOLDER",
+    help="Folder of the release; of several sets SET=FOLDER, repeated. Default: as configured.",
+)
+MIXED = typer.Option("--allow-mixed", help="Let real sets and synthetic twins stand together.")
+
+
+class _Shown(logging.Handler):
+    """Shows each line of the log once, between the moves of a progress bar."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = f"memaa: {record.getMessage()}"
+        if line not in self.lines:
+            self.lines.add(line)
+            err.print(line, markup=False, highlight=False)
 
 
 def main() -> None:
     """Run the command line and end with the documented exit code."""
     # kill, and a batch system whose time is up, end a run as Ctrl-C does
+    logging.getLogger("memaa_lib").handlers = [_Shown()]
+    for name in TOLD:
+        logging.getLogger(name).setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         app()  # ends the process itself: 0, or 2 for wrong usage
@@ -90,27 +116,34 @@ def common(
 
 def print_table(frame: Any, title: str = "") -> None:
     """Print a data frame as a table on standard output."""
-    table = Table(title=title or None)
-    for column in frame.columns:
-        table.add_column(str(column))
-    for row in frame.itertuples(index=False):
-        table.add_row(*("" if value is None else str(value) for value in row))
+    _print_rows([str(column) for column in frame.columns], frame.itertuples(index=False), title)
+
+
+def _print_rows(header: Sequence[str], rows: Iterable[Sequence[Any]], title: str) -> None:
+    """Print rows under a title that may be longer than they are wide; numbers to the right."""
+    lines = [["" if value is None else str(value) for value in row] for row in rows]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column, values in zip(header, zip(*lines, strict=True), strict=True):
+        numbers = any(value.replace(".", "").isdigit() for value in values)
+        table.add_column(column, justify="right" if numbers else "left", no_wrap=True)
+    for line in lines:
+        table.add_row(*line)
+    if title:
+        out.print(title, markup=False, highlight=False)
     out.print(table)
 
 
 def print_scores(scores: Any, title: str = "") -> None:
     """Print a table of ``metrics.scores``: a row a score, a column a part of the clips."""
-    table = Table("score", *(str(part) for part in scores.index), title=title or None)
-    table.add_row("clips", *(str(count) for count in scores["clips"]))
-    table.add_row("subjects", *(str(count) for count in scores["subjects"]))
-    for name, label in {"uf1": "UF1", "uar": "UAR"}.items():
-        table.add_row(label, *(f"{value:.4f}" for value in scores[name]))
-        bounds = zip(scores[f"{name}_low"], scores[f"{name}_high"], strict=True)
-        table.add_row("  95 %", *(f"{low:.4f} to {high:.4f}" for low, high in bounds))
-    table.add_row("accuracy", *(f"{value:.4f}" for value in scores["accuracy"]))
-    table.add_row("macro-precision", *(f"{value:.4f}" for value in scores["macro_precision"]))
-    table.add_row("UF1 of the majority", *(f"{value:.4f}" for value in scores["majority_uf1"]))
-    out.print(table)
+    rows = [["clips", *scores["clips"]], ["subjects", *scores["subjects"]]]
+    names = {
+        "uf1": "UF1", "uf1_low": "  95 % from", "uf1_high": "  to",
+        "uar": "UAR", "uar_low": "  95 % from", "uar_high": "  to",
+        "accuracy": "accuracy", "macro_precision": "macro-precision",
+        "majority_uf1": "UF1 of the majority",
+    }  # fmt: skip
+    rows += [[name, *(f"{value:.4f}" for value in scores[key])] for key, name in names.items()]
+    _print_rows(["score", *(str(part) for part in scores.index)], rows, title)
 
 
 # ------------------------------------------------------------------ data
@@ -120,22 +153,27 @@ def data_list() -> None:
 
     Example: [bold]memaa data list[/bold]
     """
+    import numpy as np
+
     from memaa_lib.datasets import list_datasets
 
     table = list_datasets()
+    table["fps"] = ["" if np.isnan(fps) else f"{fps:g}" for fps in table["fps"]]
     print_table(table.drop(columns=["title", "root", "licence", "where"]))
     for row in table.to_dict("records"):
         out.print(f"\n{row['dataset']}: {row['title']}", highlight=False, markup=False)
-        for name in ("root", "licence", "where"):
-            out.print(f"  {name}: {row[name]}", highlight=False, markup=False)
+        told = {"root": row["root"], "licence": row["licence"], "where": row["where"]}
+        if row["source"] == "problem":
+            told = {"problem": told.pop("root") or "see its members", **told}
+        for name, text in told.items():
+            if text:
+                out.print(f"  {name}: {text}", highlight=False, markup=False)
 
 
 @data_app.command("check")
 def data_check(
     dataset: Annotated[str, DATASET],
-    root: Annotated[
-        Path | None, typer.Option(help="Folder of the release; default: as configured.")
-    ] = None,
+    root: Annotated[list[str] | None, ROOT] = None,
     decode: Annotated[bool, typer.Option(help="Decode every image, not only its header.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
@@ -144,8 +182,10 @@ def data_check(
     Example: [bold]memaa data check casme2 --root /data/CASME2[/bold]
     """
     from memaa_lib.datasets import check
+    from memaa_lib.datasets.roots import given_roots
 
-    report = check(dataset, root, decode=decode)
+    given = given_roots(root or [], [dataset]) or {}
+    report = check(dataset, given.get(dataset), decode=decode)
     if as_json:
         sys.stdout.write(report.to_json() + "\n")
     else:
@@ -170,7 +210,7 @@ def data_twin(
     variant: Annotated[
         str | None, typer.Option(help="Layout of the release, e.g. cropped or raw.")
     ] = None,
-    n_jobs: Annotated[int, typer.Option("--jobs", help="Processes.")] = 2,
+    n_jobs: Annotated[int, JOBS] = 2,
 ) -> None:
     """Render the synthetic twin of a data set, in the set's own layout.
 
@@ -181,6 +221,8 @@ def data_twin(
     from memaa_lib.datasets.twins.release import write_twin
 
     options: dict[str, Any] = {} if variant is None else {"variant": variant}
+    if target is not None:
+        check_folder(target)
     root = write_twin(
         dataset,
         target,
@@ -238,6 +280,7 @@ def magnify(
     alphas = list(dict.fromkeys(alpha or [10.0]))
     chosen = alphas[0] if len(alphas) == 1 else alphas
     paths = magnified_paths(target, chosen)
+    check_folder(target.parent)
     count = magnify_file(
         source, target, chosen, fps=fps, band_hz=(low_hz, high_hz), temporal=temporal, method=method
     )
@@ -263,6 +306,7 @@ def avatar(
 
     if target.suffix.lower() not in IMAGE_SUFFIXES:
         raise InputError(f"{target}: expected an image's name that ends in .png, .jpg or .bmp")
+    check_file(target)
     with progress("read, make avatar, write", 3) as advance:
         clip = read_clip(source, fps)
         advance()
@@ -283,16 +327,43 @@ def report_files(files: Sequence[Path], what: str) -> None:
 @app.command()
 def score(
     predictions: Annotated[
-        Path, typer.Argument(metavar="LOG|CSV", help="MEGC log or CSV of predictions.")
+        Path,
+        typer.Argument(metavar="LOG|CSV", help="MEGC log, or a table that ends in .csv or .tsv."),
     ],
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OURS=YOURS,...",
+            help="What your table calls its columns, e.g. label=truth,prediction=guess.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """Print UF1, UAR and the other scores of any method's predictions (paper Sec. 4.2).
 
+    A table has a row a clip and the columns dataset, subject, clip, label (the truth) and prediction,
+    in any order; commas, semicolons or tabs stand between them. Classes are negative, positive,
+    surprise or 0, 1, 2.
+
     Example: [bold]memaa score predictions.csv[/bold]
+
+    Example: [bold]memaa score mine.csv --columns label=truth,prediction=guess[/bold]
     """
     from memaa_lib.metrics import score_file
 
-    print_scores(score_file(predictions))
+    scores = score_file(predictions, parse_columns(columns or ""))
+    if as_json:
+        sys.stdout.write(scores.to_json(orient="index", indent=1, double_precision=15) + "\n")
+    else:
+        print_scores(scores, str(predictions))
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """Split ``OURS=YOURS,OURS=YOURS``."""
+    pairs = [pair.partition("=") for pair in text.split(",") if pair]
+    if not all(ours.strip() and yours.strip() for ours, _, yours in pairs):
+        raise InputError(f"--columns {text}: expected e.g. label=truth,prediction=guess")
+    return {ours.strip(): yours.strip() for ours, _, yours in pairs}
 
 
 @app.command()
@@ -303,8 +374,8 @@ def train(
     target: Annotated[
         Path | None, typer.Option("--out", help="Folder for fold files; default: the cache.")
     ] = None,
-    n_jobs: Annotated[int, typer.Option("--jobs", help="Processes.")] = 2,
-    k: Annotated[int, typer.Option(help="Number of folds of kfold.")] = 5,
+    n_jobs: Annotated[int, JOBS] = 2,
+    k: Annotated[int, typer.Option(min=2, help="Number of folds of kfold.")] = 5,
     seed: Annotated[int, typer.Option(help="Seed of the run.")] = 0,
     weights: Annotated[
         Path | None, typer.Option(help="File with the starting weights (imagenet or pretrained).")
@@ -329,6 +400,8 @@ def train(
     log: Annotated[
         Path | None, typer.Option(help="File for the predictions in the challenge's log format.")
     ] = None,
+    root: Annotated[list[str] | None, ROOT] = None,
+    allow_mixed: Annotated[bool, MIXED] = False,
 ) -> None:
     """Train and test ResNet-34 on avatars, fold by fold (paper Sec. 3.5 and 4).
 
@@ -341,6 +414,7 @@ def train(
     """
     from memaa_lib import metrics
     from memaa_lib import protocol as protocols
+    from memaa_lib.datasets.roots import given_roots
 
     options: dict[str, Any] = {"weights": weights, "device": device, "leak": leak}
     if method != PAPERS_METHOD:
@@ -350,11 +424,15 @@ def train(
                 "--device and --leak"
             )
         options = {}
+    if log is not None:
+        check_file(log)
+    roots = given_roots(root or [], protocols.members_of(dataset, protocol))
     results = protocols.train(
-        dataset, method, protocol, profile, k=k, seed=seed, n_jobs=n_jobs,
-        out=target, cluster=cluster, time_limit=time_limit, **options,
+        dataset, method, protocol, profile, root=roots, allow_mixed=allow_mixed, k=k, seed=seed,
+        n_jobs=n_jobs, out=target, cluster=cluster, time_limit=time_limit, **options,
     )  # fmt: skip
-    title = f"{dataset}, {protocol}, {method}, {profile} profile, starting from {results.start}"
+    title = f"{results.data}\n{dataset}, {protocol}, {method}, {profile} profile, "
+    title += f"starting from {results.start}"
     if log is not None:
         metrics.write_megc_log(results.predictions, log)
     print_scores(results.scores(), f"{title}, LEAKING ({leak})" if leak else title)
@@ -378,8 +456,10 @@ def reference(
     target: Annotated[
         Path | None, typer.Option("--out", help="File; default: in results/, for the book.")
     ] = None,
-    n_jobs: Annotated[int, typer.Option("--jobs", help="Processes.")] = 2,
+    n_jobs: Annotated[int, JOBS] = 2,
     seed: Annotated[int, typer.Option(help="Seed of the run.")] = 0,
+    root: Annotated[list[str] | None, ROOT] = None,
+    allow_mixed: Annotated[bool, MIXED] = False,
 ) -> None:
     """Run what takes too long for a page and keep it as a reference run, which pages then read.
 
@@ -387,7 +467,9 @@ def reference(
 
     Example: [bold]memaa reference systems composite --protocol kfold[/bold]
     """
+    from memaa_lib.datasets.roots import given_roots
     from memaa_lib.experiments import ablations, comparison, reference_runs
+    from memaa_lib.protocol import members_of
 
     experiments: dict[str, Any] = {
         "runs": reference_runs.leak,
@@ -397,10 +479,12 @@ def reference(
     }
     name = f"cross-{dataset}" if protocol == "cross" else dataset
     file = target or reference_runs.results_folder() / what / f"{name}.json"
-    reference_runs.keep(
-        file, experiments[what], dataset, protocol, profile, seed=seed, n_jobs=n_jobs
-    )
-    out.print(f"wrote {file}", markup=False, highlight=False)
+    roots = given_roots(root or [], members_of(dataset, protocol))
+    data = reference_runs.keep(
+        file, experiments[what], dataset, protocol, profile, seed=seed, n_jobs=n_jobs,
+        root=roots, allow_mixed=allow_mixed,
+    )  # fmt: skip
+    out.print(f"wrote {file}: {data}", markup=False, highlight=False)
 
 
 # ------------------------------------------------------------------ upkeep

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,19 @@ COLUMNS: tuple[str, ...] = ("dataset", "subject", "clip", "label", "prediction")
 _CODE_OF_LABEL: Mapping[str, int] = {
     **{name: code for code, name in enumerate(CLASSES)},
     **{str(code): code for code in range(len(CLASSES))},
+    **{f"{code}.0": code for code in range(len(CLASSES))},  # what a gap in a column makes of it
 }
+_MISSING = ("", "nan", "none", "null")  # how programs write a cell without a value
+_SEPARATORS = (",", ";", "\t")
 
 
-def class_codes(labels: ArrayLike, name: str = "labels") -> NDArray[np.int64]:
-    """Turn class names or codes, in any one-dimensional sequence, into codes 0, 1, 2."""
+def class_codes(
+    labels: ArrayLike, name: str = "labels", place_of: Callable[[int], str] = "entry {}".format
+) -> NDArray[np.int64]:
+    """Turn class names or codes, in any one-dimensional sequence, into codes 0, 1, 2.
+
+    Messages call the labels ``name``, and the place of a wrong one what ``place_of`` says.
+    """
     values = np.asarray(labels)
     if values.ndim != 1:
         raise InputError(f"{name} must be one-dimensional, one label a clip; got {values.shape}")
@@ -44,7 +52,7 @@ def class_codes(labels: ArrayLike, name: str = "labels") -> NDArray[np.int64]:
     if -1 in codes:
         place = codes.index(-1)
         raise InputError(
-            f"{name}: {values.tolist()[place]!r} (entry {place}) is no class: use "
+            f"{name}: {values.tolist()[place]!r} ({place_of(place)}) is no class: use "
             f"{', '.join(CLASSES)} or 0, 1, 2"
         )
     return np.array(codes, dtype=np.int64)
@@ -429,12 +437,18 @@ def _score_row(part: pd.DataFrame, resamples: int, seed: int) -> dict[str, float
 # ---------------------------------------------------------------------------------------- files
 
 
-def check_predictions(predictions: pd.DataFrame, source: str = "predictions") -> pd.DataFrame:
+def check_predictions(
+    predictions: pd.DataFrame, source: str = "predictions", lines: Sequence[int] | None = None
+) -> pd.DataFrame:
     """Check a predictions table and return it in standard form, as a copy.
 
     Text columns are text, and classes are names. Columns beside those of ``COLUMNS`` are kept. Messages
-    name the ``source``.
+    name the ``source``, and the line of each row if they are given.
     """
+
+    def place_of(row: int) -> str:
+        return f"row {row + 1}" if lines is None else f"line {lines[row]}"
+
     missing = [name for name in COLUMNS if name not in predictions]
     if missing:
         raise InputError(
@@ -445,18 +459,22 @@ def check_predictions(predictions: pd.DataFrame, source: str = "predictions") ->
         raise InputError(f"{source}: no predictions in it; expected one row a clip")
     table = predictions.reset_index(drop=True).copy()
     for name in ("dataset", "subject", "clip"):
+        missing_here = table[name].isna()
         table[name] = table[name].astype(str)
-        if (blank := table[name].str.strip() == "").any():
-            raise InputError(f"{source}: row {int(blank.argmax()) + 1} has an empty {name}")
+        missing_here |= table[name].str.strip().str.lower().isin(_MISSING)
+        if missing_here.any():
+            row = place_of(int(missing_here.to_numpy().argmax()))
+            raise InputError(f"{source}: {row} has an empty {name}; fill it in")
     for name in ("label", "prediction"):
-        codes = class_codes(table[name].to_numpy(), f"{source}, column {name}")
+        codes = class_codes(table[name].to_numpy(), f"{source}, column {name}", place_of)
         table[name] = np.array(CLASSES, dtype=object)[codes]
     twice = table.duplicated(["dataset", "subject", "clip"])
     if twice.any():
-        row = table.loc[int(twice.to_numpy().argmax())]
+        place = int(twice.to_numpy().argmax())
+        clip = " ".join(table.loc[place, ["dataset", "subject", "clip"]])
         raise InputError(
-            f"{source}: clip {row['dataset']} {row['subject']} {row['clip']} occurs twice; "
-            "a clip is predicted once, in the fold that leaves its subject out"
+            f"{source}: clip {clip} occurs twice, the second "
+            f"time in {place_of(place)}; a clip is predicted once, in the fold that leaves its subject out"
         )
     return table
 
@@ -478,34 +496,63 @@ def write_predictions(predictions: pd.DataFrame, path: Path | str) -> None:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def read_predictions(path: Path | str) -> pd.DataFrame:
-    """Read a predictions table from CSV, whose header names at least the columns of ``COLUMNS``.
+def read_predictions(path: Path | str, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Read a predictions table from text with commas, semicolons or tabs between the fields.
+
+    The header names at least the columns of ``COLUMNS``, in any order and in small or capital letters.
+    ``columns`` says what the file calls some of them, e.g. ``{"label": "truth"}``.
 
     Raises
     ------
     InputError
-        If the file is missing, empty, no CSV, or its contents are unusable.
+        If the file is missing, empty, no such text, or its contents are unusable.
     """
     path = _existing(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
         if "\0" in text:
             raise csv.Error("NUL")
-        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+        first = next((line for line in text.splitlines() if line.strip()), "")
+        separator = max(_SEPARATORS, key=first.count)
+        stream = io.StringIO(text, newline="")
+        reader = csv.reader(stream, strict=True, delimiter=separator, skipinitialspace=True)
+        rows = [(reader.line_num, row) for row in reader if any(field.strip() for field in row)]
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a CSV file with {','.join(COLUMNS)}") from error
-    rows = [line for line in lines if line]
     if not rows:
         raise InputError(f"{path}: the file is empty; expected {','.join(COLUMNS)}")
-    if len(set(rows[0])) < len(rows[0]):
-        raise InputError(f"{path}: the header names a column twice; expected {','.join(COLUMNS)}")
+    header = rows.pop(0)[1]
     # pandas would take a field too many for an index, and move all columns by one
-    for number, line in enumerate(lines, start=1):
-        if line and len(line) != len(rows[0]):
+    for number, row in rows:
+        if len(row) != len(header):
             raise InputError(
-                f"{path}, row {number}: {len(line)} fields, but the header has {len(rows[0])}"
+                f"{path}, line {number}: {len(row)} fields, but the header has {len(header)}"
             )
-    return check_predictions(pd.DataFrame(rows[1:], columns=rows[0], dtype=str), str(path))
+    names = _column_names(header, columns or {}, str(path))
+    table = pd.DataFrame([row for _, row in rows], columns=names, dtype=str)
+    return check_predictions(table, str(path), [number for number, _ in rows])
+
+
+def _column_names(header: Sequence[str], columns: Mapping[str, str], source: str) -> list[str]:
+    """Return the header with our names where the file has others, or other letters."""
+    unknown = sorted(set(columns) - set(COLUMNS))
+    if unknown:
+        raise InputError(f"{unknown[0]!r}: no column; expected some of {', '.join(COLUMNS)}")
+    theirs = [name.strip() for name in header]
+    if len({name.lower() for name in theirs}) < len(theirs):
+        raise InputError(f"{source}: the header names a column twice: {', '.join(theirs)}")
+    ours = {columns.get(name, name).strip().lower(): name for name in COLUMNS}
+    missing = [name for name in ours if name not in [their.lower() for their in theirs]]
+    if missing:
+        raise InputError(
+            f"{source}: column {', '.join(missing)} missing; the header has {', '.join(theirs)}; "
+            f"say what stands for {ours[missing[0]]} with --columns {ours[missing[0]]}=NAME"
+        )
+    # a column that has one of our names but is not meant keeps it in other letters
+    return [
+        ours.get(their.lower(), their.upper() if their.lower() in COLUMNS else their)
+        for their in theirs
+    ]
 
 
 def write_megc_log(predictions: pd.DataFrame, path: Path | str) -> None:
@@ -557,6 +604,7 @@ def read_megc_log(path: Path | str) -> pd.DataFrame:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a text file; expected an MEGC log") from error
     rows: list[tuple[str, ...]] = []
+    lines: list[int] = []
     fold: tuple[str, str] | None = None
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
@@ -564,21 +612,31 @@ def read_megc_log(path: Path | str) -> pd.DataFrame:
             fold = (words[0], words[1])
         elif len(words) == 3 and fold is not None:
             rows.append((*fold, *words))
+            lines.append(number)
         elif words:
             raise InputError(
                 f"{path}, line {number}: {line.strip()[:60]!r} is neither 'dataset subject' nor, "
-                "below such a line, 'clip truth prediction'"
+                "below such a line, 'clip truth prediction'; the name of a table ends in .csv or .tsv"
             )
-    return check_predictions(pd.DataFrame(rows, columns=list(COLUMNS)), str(path))
+    return check_predictions(pd.DataFrame(rows, columns=list(COLUMNS)), str(path), lines)
 
 
-def score_file(path: Path | str, *, resamples: int = 10_000, seed: int = 0) -> pd.DataFrame:
+def score_file(
+    path: Path | str,
+    columns: Mapping[str, str] | None = None,
+    *,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> pd.DataFrame:
     """Score a file of predictions of any method.
 
     Parameters
     ----------
     path
-        ``.csv`` with the columns of a predictions table; any other suffix is read as MEGC log.
+        ``.csv`` or ``.tsv`` with the columns of a predictions table; any other suffix is read as MEGC
+        log.
+    columns
+        What the file calls columns of a predictions table, e.g. ``{"label": "truth"}``.
     resamples
         Number of bootstrap resamples.
     seed
@@ -594,8 +652,9 @@ def score_file(path: Path | str, *, resamples: int = 10_000, seed: int = 0) -> p
     InputError
         If the file cannot be used.
     """
-    read = read_predictions if Path(path).suffix.lower() == ".csv" else read_megc_log
-    return scores(read(path), resamples=resamples, seed=seed)
+    is_table = columns or Path(path).suffix.lower() in (".csv", ".tsv")
+    table = read_predictions(path, columns) if is_table else read_megc_log(path)
+    return scores(table, resamples=resamples, seed=seed)
 
 
 def _existing(path: Path | str) -> Path:

@@ -348,7 +348,7 @@ def test_log_as_the_challenge_writes_it(tmp_path):
         ("", "no predictions"),
         ("EP02_01f 1 1\n", "line 1"),
         ("casme2 sub01\nEP02_01f 1 1 0\n", "line 2"),
-        ("casme2 sub01\nEP02_01f 1 7\n", "'7'"),
+        ("casme2 sub01\n\nEP02_01f 1 7\n", r"'7' \(line 3\)"),
         ("casme2 sub01\nEP02_01f 1 1\nEP02_01f 1 1\n", "twice"),
     ],
 )
@@ -368,9 +368,13 @@ def test_unusable_logs_are_refused_by_line(tmp_path, text, message):
         ("dataset,subject,clip,truth,prediction\nsmic,s01,a,0,0\n", "column label missing"),
         ("dataset,subject,clip,label,prediction\nsmic,s01,a,0,happy\n", "'happy'"),
         ("dataset,subject,clip,label,prediction\nsmic,,a,0,0\n", "empty subject"),
-        ("dataset,subject,clip,label,prediction\nsmic,s01,a,0\n", "row 2: 4 fields"),
-        ("dataset,subject,clip,label,prediction\nsmic,s01,a,0,0,1\n", "row 2: 6 fields"),
+        ("dataset,subject,clip,label,prediction\nsmic,s01,a,0\n", "line 2: 4 fields"),
+        ("dataset,subject,clip,label,prediction\nsmic,s01,a,0,0,1\n", "line 2: 6 fields"),
         ('dataset,subject\n"smic', "not a CSV"),
+        ("dataset,subject,clip,label,prediction\n\nsmic,s01,a,0,happy\n", r"\(line 3\)"),
+        ("dataset;subject;clip;label;prediction\nsmic;None;a;0;0\n", "line 2 has an empty subject"),
+        ("dataset,subject,clip,label,prediction\n" + 2 * "smic,s,a,0,0\n", "time in line 3"),
+        ("Label,label\n0,0\n", "names a column twice"),
     ],
 )
 def test_unusable_csv_files_are_refused(tmp_path, text, message):
@@ -378,6 +382,52 @@ def test_unusable_csv_files_are_refused(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(InputError, match=message):
         metrics.score_file(path)
+
+
+PLAIN = "dataset,subject,clip,label,prediction\nsmic,s01,a,negative,1\nsamm,006,b,2,2\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        (PLAIN, {}),
+        (PLAIN.replace(",", ";"), {}),
+        (PLAIN.replace(",", "\t"), {}),
+        (PLAIN.replace(",", ", "), {}),
+        (PLAIN.replace("\n", "\r\n") + ",,,,\r\n", {}),
+        ("\ufeff" + PLAIN.title(), {}),
+        (PLAIN.replace(",1\n", ",1.0\n").replace("2,2", "2.0,2.0"), {}),
+        (PLAIN.replace("label,prediction", "Truth,guess"), {"label": "truth", "prediction": "Guess"}),
+        (PLAIN.replace("label,prediction", "prediction,label"), {"label": "prediction", "prediction": "label"}),
+        (PLAIN.replace("clip", "file").replace("\n", ",x\n").replace(",x\n", ",Clip\n", 1), {"clip": "file"}),
+    ],
+)  # fmt: skip
+def test_tables_as_other_programs_write_them(tmp_path, text, columns):
+    path = tmp_path / "p.csv"
+    path.write_bytes(text.encode())
+    table = metrics.read_predictions(path, columns)
+    assert table["subject"].str.lower().tolist() == ["s01", "006"]
+    assert table["clip"].str.lower().tolist() == ["a", "b"]
+    assert table["label"].tolist() == ["negative", "surprise"]
+    assert table["prediction"].tolist() == ["positive", "surprise"]
+
+
+def test_columns_that_are_not_there_are_named_with_what_is(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text(PLAIN.replace("label", "truth"))
+    with pytest.raises(InputError, match=r"has dataset, .*, truth, prediction; say .* label=NAME"):
+        metrics.score_file(path)
+    with pytest.raises(InputError, match="column wahr missing"):
+        metrics.score_file(path, {"label": "wahr"})
+    with pytest.raises(InputError, match="'lable': no column; expected some of dataset,"):
+        metrics.score_file(path, {"lable": "truth"})
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, "", " ", "NaN"])
+def test_clips_without_a_subject_are_no_subject(missing):
+    table = table_of([("smic", "s01", "a", 0, 0), ("smic", missing, "b", 0, 0)])
+    with pytest.raises(InputError, match="row 2 has an empty subject"):
+        metrics.scores(table)
 
 
 @pytest.mark.parametrize("name", ["p.csv", "log.txt"])

@@ -49,7 +49,8 @@ def run(
     from memaa_book import guard
     from memaa_book.pages import TITLES, execute, find_notebook
     from memaa_lib.datasets.examples import SHOW_FACES, allow_subjects
-    from memaa_lib.datasets.roots import export_roots
+    from memaa_lib.datasets.roots import export_roots, tell_root
+    from memaa_lib.paper import DATASETS
 
     source = find_notebook(notebook)
     allow_subjects(allow_subject or [])
@@ -61,6 +62,8 @@ def run(
             raise InputError(f"{dataset}: unknown data set; there are {', '.join(TITLES)}")
         parameters["dataset"] = dataset
     export_roots()  # the notebook runs in a folder of its own
+    for name in filter(None, DATASETS if dataset == "composite" else [dataset]):
+        tell_root(name)
     place = target or Path(f"{source.stem}{'-' + dataset if dataset else ''}.ipynb")
     with progress(f"running {source.stem}", 1) as advance:
         check = (lambda path: None) if show_faces else guard.refuse_gated_faces

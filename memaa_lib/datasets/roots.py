@@ -97,7 +97,13 @@ def find_root(dataset: str, root: Path | str | None = None) -> DataRoot:
 
     A folder is a twin if the truth file of a twin stands in it or above it. Nothing is made.
     """
-    return _twin_or_real(dataset, configured_root(dataset, root))
+    path = configured_root(dataset, root)
+    if path is None:
+        # the renderer: only where it is needed
+        from memaa_lib.datasets.twins.release import twin_cache_path
+
+        return DataRoot(twin_cache_path(dataset), True)
+    return DataRoot(path, find_truth_folder(path) is not None)
 
 
 def ensure_root(dataset: str, root: Path | str | None = None) -> DataRoot:
@@ -105,26 +111,21 @@ def ensure_root(dataset: str, root: Path | str | None = None) -> DataRoot:
 
     A line in the log says which it is.
     """
-    path = configured_root(dataset, root)
-    found = _twin_or_real(dataset, path)
-    if path is None:
+    found = tell_root(dataset, root)
+    if configured_root(dataset, root) is None:
         from memaa_lib.datasets.twins.release import ensure_twin
 
-        logger.info("%s: no root is set, using the synthetic twin at %s", dataset, found.path)
         ensure_twin(dataset)
-    else:
-        kind = "synthetic twin" if found.is_twin else "real data"
-        logger.info("%s: %s at %s", dataset, kind, found.path)
     return found
 
 
-def _twin_or_real(dataset: str, path: Path | None) -> DataRoot:
-    if path is None:
-        # the renderer: only where it is needed
-        from memaa_lib.datasets.twins.release import twin_cache_path
-
-        return DataRoot(twin_cache_path(dataset), True)
-    return DataRoot(path, find_truth_folder(path) is not None)
+def tell_root(dataset: str, root: Path | str | None = None) -> DataRoot:
+    """Return :func:`find_root`, and say in the log where the data come from."""
+    found = find_root(dataset, root)
+    kind = "synthetic twin" if found.is_twin else "real data"
+    why = " (no root is set)" if configured_root(dataset, root) is None else ""
+    logger.info("%s: %s at %s%s", dataset, kind, found.path, why)
+    return found
 
 
 def _variable(dataset: str) -> str:
