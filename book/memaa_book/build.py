@@ -136,7 +136,7 @@ def forecast(datasets: Sequence[str] = ()) -> list[str]:
         minutes = max(1, round(len(index) * SECONDS_A_CLIP / 60))
         lines.append(
             f"{describe(index)}, real, in {find_root(name).path}; with avatars, arms and compared "
-            f"systems some {minutes} minutes on two cores the first time"
+            f"systems some {minutes} min on two cores the first time"
         )
     return lines
 
