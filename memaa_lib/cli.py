@@ -164,10 +164,9 @@ def data_list() -> None:
         out.print(f"\n{row['dataset']}: {row['title']}", highlight=False, markup=False)
         told = {"root": row["root"], "licence": row["licence"], "where": row["where"]}
         if row["source"] == "problem":
-            told = {"problem": told.pop("root") or "see its members", **told}
+            told = {"problem": told.pop("root"), **told}
         for name, text in told.items():
-            if text:
-                out.print(f"  {name}: {text}", highlight=False, markup=False)
+            out.print(f"  {name}: {text}", highlight=False, markup=False)
 
 
 @data_app.command("check")

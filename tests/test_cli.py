@@ -2,28 +2,32 @@
 
 import errno
 import json
+import os
 import re
 import sys
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 import pytest
-from memaa_book import cli
+import torch
+from memaa_book import cli, pages
 from rich.console import Console
 
 from memaa_lib import __version__, metrics, protocol
 from memaa_lib import cli as library_cli
 from memaa_lib._support import machine
 from memaa_lib.clips import Clip, read_clip, read_image, sample_video, write_clip
-from memaa_lib.datasets.manifests import load_manifest
+from memaa_lib.datasets.manifests import dataset_names, load_manifest
 from memaa_lib.datasets.twins.release import read_truth
 from memaa_lib.experiments import ablations, comparison, reference_runs
+from memaa_lib.paper import DATASETS
 from memaa_lib.protocol import Results
-from tests.fake_releases import fake_renderer, trees
+from tests.fake_releases import fake_renderer, make_twin, trees
 
-__all__ = ["fake_renderer", "trees"]
+__all__ = ["fake_renderer", "make_twin", "trees"]
 
 
 @pytest.fixture
@@ -51,6 +55,27 @@ def test_magnify_writes_a_video_and_says_so(memaa, tmp_path):
     assert code == 0, err
     assert f"wrote {target}: 120 frames, alpha 5" in out
     assert read_clip(target).frames.shape == (120, 144, 176, 3)
+
+
+def test_magnify_writes_webm(memaa, tmp_path, colour_clip):
+    write_clip(tmp_path / "in", Clip(colour_clip.frames, 100))
+    target = tmp_path / "out.webm"
+    code, _, err = memaa("magnify", str(tmp_path / "in"), str(target), "--fps", "100")
+    assert code == 0, err
+    assert (read_clip(target).n_frames, read_clip(target).fps) == (20, 100)
+
+
+def test_a_notebook_is_told_the_roots_of_whoever_runs_it(memaa, tmp_path, monkeypatch, trees):
+    trees.smic(tmp_path / "mine")
+    (tmp_path / "memaa.toml").write_text('[roots]\nsmic = "mine"\n')
+    monkeypatch.chdir(tmp_path)
+    seen = []
+    monkeypatch.setattr(pages, "execute", lambda *_: seen.append(os.environ["MEMAA_SMIC_ROOT"]))
+    code, _, err = memaa("run", "05", "--dataset", "smic")
+    assert code == 0
+    assert seen == [str(tmp_path / "mine")]
+    assert f"memaa: smic: real data at {tmp_path / 'mine'}" in err
+    monkeypatch.delenv("MEMAA_SMIC_ROOT")
 
 
 def test_magnify_takes_a_folder_with_a_frame_rate(memaa, tmp_path, colour_clip):
@@ -84,6 +109,10 @@ def test_avatar_of_the_sample_video(memaa, tmp_path):
         (["magnify", "{video}", "{folder}/x.mp4", "--low", "20", "--high", "10"], 1, "band"),
         (["magnify", "{video}", "{folder}/x.mp4", "--alpha", "ten"], 2, "--alpha"),
         (["magnify", "{video}"], 2, "OUT"),
+        (["magnify", "{video}", "{full}/mine.txt/x.mp4"], 1, "mine.txt: no folder"),
+        (["avatar", "{video}", "{full}/mine.txt/x.png"], 1, "mine.txt: no folder"),
+        (["data", "twin", "smic", "--out", "{full}/mine.txt/x"], 1, "mine.txt: no folder"),
+        (["score", "{full}/mine.txt", "--columns", "label"], 1, "expected e.g. label=truth"),
         (["magnify", "{video}", "{full}"], 1, "not empty"),
         (["avatar", "{video}", "{folder}/x.mp4"], 1, "expected an image's name"),
         (["avatar", "{black}", "{folder}/x.png", "--fps", "100"], 1, "no face"),
@@ -136,6 +165,26 @@ def test_score_prints_the_papers_scores_to_four_decimals(memaa, tmp_path):
     assert "0.7452" in out
 
 
+def test_score_maps_columns_and_prints_json(memaa, tmp_path):
+    table = tmp_path / "predictions.csv"
+    table.write_text("Set;Subject;clip;truth;guess\nsmic;s01;a;0;0\nsmic;s02;b;1.0;2\n")
+    given = ["score", str(table), "--columns", "dataset=set,label=truth, prediction=Guess"]
+    code, out, err = memaa(*given, "--json")
+    assert code == 0, err
+    scores = json.loads(out)
+    assert set(scores) == {"all", "smic"}
+    assert (scores["all"]["clips"], scores["all"]["accuracy"]) == (2, 0.5)
+    code, out, _ = memaa(*given)
+    assert f"{scores['all']['uf1']:.4f}" in out
+    code, _, err = memaa("score", str(table))
+    assert code == 1
+    assert "the header has Set, Subject, clip, truth, guess" in err
+    table.write_text("dataset,subject,clip,label,prediction\nsmic,s01,a,0,0\nsmic,,b,1,2\n")
+    assert "line 3 has an empty subject" in memaa("score", str(table))[2]
+    help_text = " ".join(memaa("score", "--help")[1].split())
+    assert "dataset, subject, clip, label (the truth) and prediction" in help_text
+
+
 def test_doctor_names_versions_and_cache(memaa):
     code, out, err = memaa("doctor")
     assert code == 0, err
@@ -172,7 +221,32 @@ def test_data_list_names_each_set_with_its_licence(memaa):
     assert code == 0, err
     for name in ("smic", "casme2", "samm"):
         assert f"\n{name}: {load_manifest(name).title}\n" in out
+    table = out.split("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in table] == ["dataset", *dataset_names(), "composite"]
+    assert max(map(len, table)) <= 80
     assert out.count("  licence: ") == out.count("  where: ") == out.count("  root: ")
+
+
+def test_a_root_that_holds_something_else_is_a_problem_and_never_real(memaa, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEMAA_CASME2_ROOT", str(tmp_path))
+    code, out, err = memaa("data", "list")
+    assert code == 0, err
+    assert re.search("^casme2 +problem ", out, re.MULTILINE)
+    assert re.search("^composite +problem ", out, re.MULTILINE)
+    assert (
+        f"  problem: {tmp_path}: no CASME II frames found; expected folders such as Cropped" in out
+    )
+    for command in (
+        ["data", "check"],
+        ["train"],
+        ["reference", "runs"],
+        ["run", "05", "--dataset"],
+    ):
+        given = ["--out", str(tmp_path / "r.json")] if command[0] == "reference" else []
+        code, out, err = memaa(*command, "casme2", *given)
+        assert (code, out) == (1, ""), command
+        assert f"memaa: {tmp_path}: no CASME II frames found" in err
+    assert memaa("doctor")[0] == 1
 
 
 def test_data_check_says_what_it_found_as_text_and_as_json(memaa, tmp_path, trees):
@@ -264,14 +338,16 @@ def test_compared_systems_take_no_option_of_the_network(memaa, option):
 )
 def test_reference_runs_are_written_where_pages_look(memaa, monkeypatch, what, experiment):
     calls = []
-    monkeypatch.setattr(
-        reference_runs, "keep", lambda *names, **options: calls.append((names, options))
-    )
+
+    def keep(*names, **options):
+        assert (options.pop("root"), options.pop("allow_mixed")) == (None, False)
+        calls.append((names, options))
+        return "SMIC (real)"
+
+    monkeypatch.setattr(reference_runs, "keep", keep)
     folder = reference_runs.results_folder() / what
-    assert memaa("reference", what, "smic", "--seed", "2")[:2] == (
-        0,
-        f"wrote {folder / 'smic.json'}\n",
-    )
+    said = f"wrote {folder / 'smic.json'}: SMIC (real)\n"
+    assert memaa("reference", what, "smic", "--seed", "2")[:2] == (0, said)
     memaa("reference", what, "smic", "--protocol", "cross", "--jobs", "1")
     memaa("reference", what, "samm", "--out", "mine.json", "--profile", "paper")
     cross = folder / "cross-smic.json"
@@ -280,6 +356,129 @@ def test_reference_runs_are_written_where_pages_look(memaa, monkeypatch, what, e
         ((cross, experiment, "smic", "cross", "laptop"), {"seed": 0, "n_jobs": 1}),
         ((Path("mine.json"), experiment, "samm", "loso", "paper"), {"seed": 0, "n_jobs": 2}),
     ]
+
+
+class Dull:
+    """A system that says negative to everything, at once."""
+
+    name, profile, seed, device, leak, start = "dull", "laptop", 0, "cpu", None, "scratch"
+    digest = "0" * 16
+    record = MappingProxyType({})
+
+    def __init__(self, profile: str, **options: object) -> None:
+        pass
+
+    def features(self, index: pd.DataFrame, n_jobs: int) -> np.ndarray:
+        return np.zeros((len(index), 1))
+
+    def key(self) -> str:
+        return self.name
+
+    def learner(self, features: np.ndarray) -> tuple[np.ndarray, "Dull"]:
+        return features, self
+
+    def fit(self, inputs: np.ndarray, labels: np.ndarray, seed: int) -> None:
+        pass
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        return np.zeros(len(inputs), np.int64)
+
+
+@pytest.fixture
+def dull(memaa, monkeypatch):
+    """Train the dull system; return what ``memaa`` returns."""
+    monkeypatch.setitem(protocol.SYSTEMS, "dull", Dull)
+    return lambda *arguments: memaa("train", *arguments, "--method", "dull", "--jobs", "1")
+
+
+def test_a_training_says_which_data_it_read(dull, tmp_path, trees, make_twin, monkeypatch):
+    real = {name: getattr(trees, name)(tmp_path / name) for name in DATASETS}
+    twin = make_twin("smic", clips=6)
+    code, out, err = dull("smic", "--root", str(real["smic"]), "--out", str(tmp_path / "folds"))
+    assert code == 0, err
+    assert out.startswith("SMIC: 3 clips of 2 subjects (real)\nsmic, loso, dull, laptop profile, ")
+    assert err.splitlines()[0] == f"memaa: smic: real data at {real['smic']}"
+    assert "161 x missing clip" in err  # a warning
+    fold = json.loads(next((tmp_path / "folds").iterdir()).read_text())
+    assert fold["data"] == "SMIC: 3 clips of 2 subjects (real)"
+    monkeypatch.setenv("MEMAA_SMIC_ROOT", str(twin))
+    code, out, err = dull("smic")
+    assert out.startswith("SMIC twin (synthetic, seed 0, difficulty 0.5): 6 clips of ")
+    assert err.splitlines()[0] == f"memaa: smic: synthetic twin at {twin}"
+    given = [f"--root={name}={real[name]}" for name in ("casme2", "samm")]
+    code, out, err = dull("composite", "--protocol", "composite", *given)
+    assert code == 1
+    assert "casme2, samm real but smic synthetic" in err
+    code, out, err = dull("composite", *given, "--allow-mixed")
+    assert code == 0, err
+    first = out.splitlines()[0]
+    assert first.startswith("SMIC twin (synthetic, seed 0, difficulty 0.5) + CASME II + SAMM: ")
+    assert first.endswith("(real and synthetic MIXED)")
+    assert max(map(len, out.splitlines()[2:-1])) <= 80
+    code, out, err = dull("smic", "--protocol", "cross", "--root", str(tmp_path))
+    assert out.startswith("SMIC + CASME II + SAMM: ")
+
+
+def test_a_long_training_says_how_long_after_its_first_fold(dull, tmp_path, trees, monkeypatch):
+    root = trees.smic(tmp_path / "smic")
+    now = iter(range(0, 10_000, 100))
+    monkeypatch.setattr(protocol.time, "perf_counter", lambda: next(now))
+    code, _, err = dull("smic", "--root", str(root), "--out", str(tmp_path / "folds"))
+    assert code == 0
+    assert "memaa: the first of 2 folds took 100 s: about 2 min left\n" in err
+    assert "left" not in dull("smic", "--root", str(root), "--out", str(tmp_path / "folds"))[2]
+
+
+@pytest.mark.parametrize(
+    ("option", "code", "message"),
+    [
+        (["--protocol", "LOSO"], 1, "unknown protocol 'LOSO': choose one of loso"),
+        (["--profile", "desk"], 1, "unknown profile 'desk'"),
+        (["--method", "magic"], 1, "magic: no such method; there are memaa"),
+        (["--protocol", "kfold", "--k", "1"], 2, "--k"),
+        (["--jobs", "0"], 2, "--jobs"),
+        (["--time-limit", "0"], 1, "number of seconds above 0"),
+        (["--cluster", "nowhere"], 1, "give 'tcp://host:port'"),
+        (["--weights", "{tmp}/x-12345678.pth"], 1, "x-12345678.pth: no such weights file"),
+        (["--weights", "{file}"], 1, "file.txt: the name of a weights file ends in"),
+        (["--leak", "early"], 1, "unknown leak 'early'"),
+        (["--device", "gpu"], 1, "device 'gpu': choose cpu or cuda"),
+        (["--out", "{file}"], 1, "file.txt: no folder"),
+        (["--log", "{tmp}"], 1, "a folder; give the name of a file"),
+        (["--log", "{file}/log.txt"], 1, "file.txt: no folder"),
+        (["--root", "{tmp}/gone"], 1, "gone: no such folder (the root given for smic)"),
+        (["--root", "{tmp}"], 1, "no SMIC-HS frames found"),
+        (["--root", "samm={tmp}"], 1, "expected one folder for each of smic"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)  # fmt: skip
+def test_wrong_options_are_refused_before_the_work(
+    memaa, tmp_path, monkeypatch, option, code, message
+):
+    def works(*names, **options):
+        raise AssertionError("the work began")
+
+    monkeypatch.setattr(protocol, "load_index", works)
+    file = tmp_path / "file.txt"
+    file.write_text("x")
+    given = [text.format(tmp=tmp_path, file=file) for text in option]
+    got, out, err = memaa("train", "smic", *given)
+    assert (got, out) == (code, "")
+    assert message in err
+    if code == 1:
+        assert len(err.splitlines()) == 1
+
+
+def test_a_graphics_card_that_cannot_be_used_is_said_in_one_line(memaa, monkeypatch):
+    def zeros(count, device):
+        raise RuntimeError("Found no NVIDIA driver.\nSecond line")
+
+    monkeypatch.setattr(torch, "zeros", zeros)
+    code, _, err = memaa("train", "smic", "--device", "cuda")
+    assert code == 1
+    assert err == (
+        "memaa: device cuda: PyTorch can use no GPU here (Found no NVIDIA driver.); choose cpu\n"
+    )
 
 
 # ------------------------------------------------------------------ what goes wrong

@@ -211,7 +211,7 @@ def list_datasets() -> pd.DataFrame:
             "dataset": "composite",
             "title": composite.title,
             "source": sources.pop() if len(sources) == 1 else both,
-            "root": "",
+            "root": "those of its members",
             **_counted(composite.counts),
             "fps": float("nan"),
             "licence": "those of its members",
