@@ -10,6 +10,7 @@ import errno
 import logging
 import signal
 import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
@@ -65,6 +66,11 @@ class _Shown(logging.Handler):
             err.print(line, markup=False, highlight=False)
 
 
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Show what was warned of, without the line of code that warns."""
+    err.print(f"memaa: {message}", markup=False, highlight=False)
+
+
 def main() -> None:
     """Run the command line and end with the documented exit code."""
     # kill, and a batch system whose time is up, end a run as Ctrl-C does
@@ -72,6 +78,7 @@ def main() -> None:
     for name in TOLD:
         logging.getLogger(name).setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    warnings.showwarning = _show_warning
     try:
         app()  # ends the process itself: 0, or 2 for wrong usage
     except InputError as error:

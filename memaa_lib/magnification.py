@@ -723,7 +723,7 @@ def warn_if_idle(shape: tuple[int, ...], design: TemporalDesign, alphas: Sequenc
         low, high = settings.band_hz
         reason = (
             f"no frequency of {n_frames} frames at {design.fps:g} fps lies between {low:g} and "
-            f"{high:g} Hz; widen band_hz, or take temporal='iir'"
+            f"{high:g} Hz; widen the band, or take the temporal filter 'iir'"
         )
     elif settings.method == "linear" and not any(
         band_gains(height, width, alpha, settings).any() for alpha in alphas

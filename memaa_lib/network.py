@@ -65,8 +65,8 @@ def _download_imagenet() -> Path:
                 torch.hub.download_url_to_file(url, str(temporary), "b627a593", progress=False)
         except (OSError, RuntimeError) as error:
             raise InputError(
-                f"{url} cannot be had ({error}): give the file by hand, or choose "
-                "initialisation='pretrained' or 'scratch'"
+                f"{url} cannot be had ({error}): give the file by hand, or choose a "
+                "profile that starts from other weights (laptop, paper-pretrained)"
             ) from error
     return target
 

@@ -667,7 +667,7 @@ def _check_running(
     """Refuse what a run would stumble over only when its first fold is done."""
     check_count("n_jobs", n_jobs)
     if time_limit is not None and not time_limit > 0:
-        raise InputError(f"time_limit must be a number of seconds above 0; got {time_limit}")
+        raise InputError(f"the time limit is {time_limit} s: expected more than 0")
     if cluster is not None:
         check_cluster(cluster)
     if out is not None:

@@ -156,7 +156,7 @@ def magnify_file(
     """
     targets = magnified_paths(target, alpha)
     rate, count, frames = _open_frames(Path(source), fps)
-    check_fps(rate)
+    check_fps(rate, str(source))
     magnified = _magnified_frames(frames, rate, _distinct(alpha), Magnification(**options))
     # parameters are checked with the first frame, before anything is written
     first = next(magnified)

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from types import MappingProxyType
@@ -36,6 +37,7 @@ def memaa(monkeypatch, capsys):
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["memaa", *arguments])
+        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # is put back
         # the consoles keep the streams they were made with; make them anew for this test
         for module in (library_cli, cli):
             monkeypatch.setattr(module, "out", Console(soft_wrap=True))
@@ -55,6 +57,17 @@ def test_magnify_writes_a_video_and_says_so(memaa, tmp_path):
     assert code == 0, err
     assert f"wrote {target}: 120 frames, alpha 5" in out
     assert read_clip(target).frames.shape == (120, 144, 176, 3)
+
+
+def test_a_warning_is_one_line(memaa, tmp_path, monkeypatch):
+    given = ["--temporal", "ideal", "--low", "100", "--high", "200"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        code, _, err = memaa("magnify", str(sample_video()), str(tmp_path / "o.mp4"), *given)
+    assert code == 0
+    assert err.startswith("memaa: nothing is magnified: no frequency of 120 frames at 29.97 fps")
+    assert len(err.splitlines()) == 1
+    assert not re.search(r"\w+=", err)  # no argument of a function
 
 
 def test_magnify_writes_webm(memaa, tmp_path, colour_clip):
@@ -109,6 +122,11 @@ def test_avatar_of_the_sample_video(memaa, tmp_path):
         (["magnify", "{video}", "{folder}/x.mp4", "--low", "20", "--high", "10"], 1, "band"),
         (["magnify", "{video}", "{folder}/x.mp4", "--alpha", "ten"], 2, "--alpha"),
         (["magnify", "{video}"], 2, "OUT"),
+        (
+            ["magnify", "{black}", "x.mp4", "--fps", "0"],
+            1,
+            "black: fps is 0.0, expected a positive",
+        ),
         (["magnify", "{video}", "{full}/mine.txt/x.mp4"], 1, "mine.txt: no folder"),
         (["avatar", "{video}", "{full}/mine.txt/x.png"], 1, "mine.txt: no folder"),
         (["data", "twin", "smic", "--out", "{full}/mine.txt/x"], 1, "mine.txt: no folder"),
@@ -437,7 +455,7 @@ def test_a_long_training_says_how_long_after_its_first_fold(dull, tmp_path, tree
         (["--method", "magic"], 1, "magic: no such method; there are memaa"),
         (["--protocol", "kfold", "--k", "1"], 2, "--k"),
         (["--jobs", "0"], 2, "--jobs"),
-        (["--time-limit", "0"], 1, "number of seconds above 0"),
+        (["--time-limit", "0"], 1, "the time limit is 0.0 s: expected more than 0"),
         (["--cluster", "nowhere"], 1, "give 'tcp://host:port'"),
         (["--weights", "{tmp}/x-12345678.pth"], 1, "x-12345678.pth: no such weights file"),
         (["--weights", "{file}"], 1, "file.txt: the name of a weights file ends in"),

@@ -493,7 +493,7 @@ def test_time_limit_stops_between_folds_and_the_run_goes_on_later(
     [
         ({"profile": "desktop"}, "unknown profile"),
         ({"n_jobs": 0}, "n_jobs"),
-        ({"time_limit": 0}, "time_limit"),
+        ({"time_limit": 0}, "the time limit is 0 s"),
         ({"profile": replace(TINY, test_alpha=20.0)}, "at alpha 5, 10, 15, 20 have the shape"),
         ({"cluster": "localhost"}, "tcp://"),
     ],

@@ -474,7 +474,7 @@ def predictions() -> Iterator[Damage]:
         "NUL": head + "smic,s01,a\0,0,1\n",
         "UTF-16": (head + good).encode("utf-16"),
         "latin-1": (head + "smic,s01,Å,0,1\n").encode("latin-1"),
-        "semicolons": (head + good).replace(",", ";"),
+        "bars": (head + good).replace(",", "|"),
         "an open quote": head + 'smic,"s01,a,0,1\n',
         "a formula": head + "smic,s01,a,=1+1,1\n",
     }.items():

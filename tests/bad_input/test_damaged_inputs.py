@@ -204,6 +204,8 @@ def test_the_command_line_says_it_in_one_line_and_ends_with_1(
         cli.main()
     assert ended.value.code == 1
     lines = capsys.readouterr().err.strip().splitlines()
+    if lines[0].startswith("memaa: casme2: real data at "):  # which data it is about
+        lines.pop(0)
     assert len(lines) == 1, lines
     assert lines[0].startswith("memaa: ")
     assert sorted(tmp_path.rglob("*")) == before
