@@ -29,7 +29,7 @@ ifdef HASHES
 	@$(PIP) --require-hashes --requirement requirements.hashes
 	@$(PIP) --no-deps --no-build-isolation --editable .
 else
-	@$(PIP) --constraint requirements.lock --editable '.[book,test,cluster,bench]'
+	@$(PIP) --constraint requirements.lock --editable '.[book,teach,test,cluster,bench]'
 endif
 	@touch $(INSTALLED)
 

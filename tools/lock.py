@@ -17,7 +17,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-EXTRAS = "book,test,cluster,bench"
+EXTRAS = "book,teach,test,cluster,bench"
 UV = "uv==0.13.9"  # resolves for all platforms at once and asks the index for hashes
 OLDEST_PYTHON = "3.11.5"  # that all packages take
 # conda-forge has CPU builds of these, which PyPI has not; the values are conda-forge's names

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from memaa_book.handouts import launched_by
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
@@ -113,6 +114,15 @@ def name_for_screen_readers(
         context["generate_toctree_html"] = named
 
 
+def keep_buttons_that_work(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Take the launch buttons off a page whose notebook is not among those that can be launched."""
+    if not launched_by(page, Path(app.srcdir)):
+        buttons = context.get("header_buttons", [])
+        context["header_buttons"] = [b for b in buttons if b.get("label") != "launch-buttons"]
+
+
 def write_in_parallel(app: Sphinx, env: BuildEnvironment) -> None:
     """Write the pages in as many processes as there are cores, and one that hands them out.
 
@@ -125,6 +135,7 @@ def write_in_parallel(app: Sphinx, env: BuildEnvironment) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.connect("html-page-context", name_for_screen_readers, priority=950)
+    app.connect("html-page-context", keep_buttons_that_work, priority=950)
     app.connect("html-page-context", drop_duplicate_scripts, priority=900)
     app.connect("env-check-consistency", renumber)
     app.connect("env-check-consistency", write_in_parallel)

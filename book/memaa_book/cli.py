@@ -190,6 +190,6 @@ def published() -> None:
 
     Example: [bold]memaa published[/bold]
     """
-    from memaa_book.editions import write_published
+    from memaa_book.published import write_published
 
     out.print(f"{write_published()}", markup=False, highlight=False)

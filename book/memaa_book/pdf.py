@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 from memaa_book import pages as book_pages
-from memaa_book.editions import built_book
+from memaa_book.published import built_book
 from memaa_lib._support.cache import atomic_path
 from memaa_lib._support.errors import InputError
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 from memaa_book import pages
-from memaa_book.editions import built_book, whole_folder
+from memaa_book.published import built_book, whole_folder
 from memaa_lib._support.errors import InputError
 
 LESSON = re.compile(r"^## Lesson (\d+): (.+)\n+\*\*Pages?\*\* (.+)$", re.MULTILINE)

@@ -1,6 +1,7 @@
 """Editions: solutions pass and stubs fail, students get no solution, the tree to publish is whole."""
 
 import itertools
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,13 +10,17 @@ import jupytext
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from memaa_book import build, editions, pages
+from memaa_book import build, editions, handouts, pages, published
 from memaa_book.pages import is_tagged
 
 from memaa_lib._support.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
+# a label, a role, a directive, a numbered equation or an option of a directive
+RAW = re.compile(
+    r"^\([\w-]+\)=|\{[\w:]+\}`|^(?:`{3,}|:{3,})\{|\$\$ *\([\w-]+\)|^:[\w-]+:", re.MULTILINE
+)
 METHOD_PAGES = [f"0{number}" for number in range(1, 9)]
 
 
@@ -45,7 +50,7 @@ class TestGradedExercise:
     def test_the_stub_fails(self, imports, answer, assertions):
         space: dict = {}
         exec(imports.partition("index = ")[0], space)
-        exec(editions.without_solution(answer), space)
+        exec(handouts.without_solution(answer), space)
         with pytest.raises(NotImplementedError, match="your solution"):
             exec(assertions, space)
 
@@ -61,22 +66,28 @@ def test_every_method_page_has_a_graded_exercise_and_a_quiz(number):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 class TestHandedOutNotebook:
     def test_students_get_no_solution(self, path):
-        text = nbformat.writes(editions.plain_notebook(path, "student"))
+        text = nbformat.writes(handouts.plain_notebook(path, "student"))
         for mark in ("{solution}", "BEGIN SOLUTION", "END SOLUTION", "sol-"):
             assert mark not in text
         answers = sum(is_tagged(cell, "exercise") for cell in jupytext.read(path).cells)
         assert text.count("NotImplementedError") == answers
 
+    def test_no_myst_is_left_for_readers_who_see_it_raw(self, path):
+        for kind in handouts.HANDOUTS:
+            for cell in handouts.plain_notebook(path, kind).cells:
+                if cell.cell_type == "markdown":
+                    assert not RAW.findall(cell.source), cell.source
+
     def test_everything_else_is_as_it_was(self, path):
         source = [c for c in jupytext.read(path).cells if c.cell_type == "code"]
-        made = [c for c in editions.plain_notebook(path, "student").cells if c.cell_type == "code"]
+        made = [c for c in handouts.plain_notebook(path, "student").cells if c.cell_type == "code"]
         assert len(source) == len(made)
         for before, after in zip(source, made, strict=True):
             if not is_tagged(before, "exercise"):
                 assert before.source == after.source
 
     def test_instructors_see_every_solution_open(self, path):
-        made = editions.plain_notebook(path, "instructor")
+        made = handouts.plain_notebook(path, "instructor")
         for cell in made.cells:
             assert ":class: dropdown" not in cell.source
             assert "SOLUTION" not in cell.source
@@ -84,7 +95,7 @@ class TestHandedOutNotebook:
                 assert not is_tagged(cell, "hide-input")
 
     def test_notebook_and_grading_metadata_are_valid(self, path):
-        made = editions.plain_notebook(path, "student")
+        made = handouts.plain_notebook(path, "student")
         nbformat.validate(made)
         graded = [cell.metadata.nbgrader for cell in made.cells if "nbgrader" in cell.metadata]
         names = [entry.grade_id for entry in graded]
@@ -106,7 +117,7 @@ def test_without_executed_pages_an_edition_says_what_comes_first(tmp_path, monke
     with pytest.raises(InputError, match=r"00_front: this page has not been run.*make book"):
         editions.build_edition("student")
     with pytest.raises(InputError, match="no book here yet; make book comes first"):
-        editions.built_book()
+        published.built_book()
 
 
 SOURCE = """(page-one)=
@@ -135,8 +146,11 @@ def project(tmp_path, monkeypatch) -> Path:
     (tmp_path / "book" / "paper_numbers.json").write_text("{}")
     (tmp_path / "book" / "index.md").write_text("# Front\n\n{ref}`page-one`\n")
     (tmp_path / "_toc.yml").write_text(
-        "format: jb-book\nroot: book/index\nchapters:\n- file: book/runs/common/01_one\n"
+        "format: jb-book\nroot: book/index\nchapters:\n"
+        "- file: book/course\n- file: book/runs/common/01_one\n- file: book/runs/common/02_two\n"
     )
+    lesson = "(page-course)=\n# Course\n\n## Lesson 1: Adding\n\n**Page** {ref}`page-one`.\n"
+    (tmp_path / "book" / "course.md").write_text(lesson)
     answer = "def add(a, b):\n    ### BEGIN SOLUTION\n    return a + b\n    ### END SOLUTION"
     cells = [
         nbformat.v4.new_markdown_cell(SOURCE),
@@ -155,8 +169,31 @@ def project(tmp_path, monkeypatch) -> Path:
         cell.execution_count = 1
     (tmp_path / "book" / "runs" / "common").mkdir(parents=True)
     nbformat.write(notebook, tmp_path / "book" / "runs" / "common" / "01_one.ipynb")
+    notebook.cells = [nbformat.v4.new_markdown_cell("(page-two)=\n# Two\n\nNeeds an hour first.")]
+    notebook.metadata["memaa"] = {"needs": ["avatars"]}
+    notebook.metadata["jupytext"] = {"notebook_metadata_filter": "memaa"}
+    jupytext.write(notebook, tmp_path / "notebooks" / "02_two.md", fmt="md:myst")
+    nbformat.write(notebook, tmp_path / "book" / "runs" / "common" / "02_two.ipynb")
     monkeypatch.setattr(pages, "ROOT", tmp_path)
     return tmp_path
+
+
+LAUNCH = re.compile(
+    r"https://(?:mybinder\.org/v2/gh/|colab\.research\.google\.com/github/)"
+    r"(memaa-companion/memaa-companion/.*?)(?:\?urlpath=lab/tree)?/(book/.*)"
+)
+
+
+def launched(html: Path) -> dict[str, list[tuple[str, str]]]:
+    """Return the branch and the file that each launch button of each page opens."""
+    found = {}
+    for path in html.rglob("*.html"):
+        page = BeautifulSoup(path.read_text("utf-8"), "html.parser")
+        links = [link["href"] for link in page.select("a[href*=binder], a[href*=colab]")]
+        if links:
+            assert len(links) == 2, links
+            found[path.name] = [LAUNCH.fullmatch(link).groups() for link in links]
+    return found
 
 
 @pytest.mark.slow
@@ -167,6 +204,8 @@ def test_editions_and_published_tree_of_a_small_book(project):
         path = target / "html" / "book" / "runs" / "common" / "01_one.html"
         built[edition] = BeautifulSoup(path.read_text("utf-8"), "html.parser")
         assert (target / "notebooks" / "01_one.ipynb").is_file()
+        assert not built[edition].select("a[href*=binder], a[href*=colab]")
+    assert (target / "nbgrader" / "source" / "lesson-1" / "01_one.ipynb").is_file()
     student, instructor = (page.find("article").get_text() for page in built.values())
     assert "of course" not in student
     assert "return a + b" not in student
@@ -185,10 +224,16 @@ def test_editions_and_published_tree_of_a_small_book(project):
     assert article.select(".tag_hide-input")
 
     with pytest.raises(InputError, match="not a git checkout"):
-        editions.write_published()
+        published.write_published()
     subprocess.run(["git", "init", "-q"], cwd=project, check=True)
     (project / ".gitignore").write_text("_build/\nbuild/\nbook/runs/\n")
-    tree = editions.write_published()
+    tree = published.write_published()
     for name in ("_toc.yml", "docs/index.html", "docs/.nojekyll", "book/runs/common/01_one.ipynb"):
         assert (tree / name).is_file(), name
-    assert not (tree / "_build").exists()
+    for name in ("_build", ".github", "book/runs/common/02_two.ipynb"):
+        assert not (tree / name).exists(), name
+    opened = launched(tree / "docs")
+    assert set(opened) == {"01_one.html"}, "a page that needs much beforehand has no buttons"
+    for start, path in opened["01_one.html"]:
+        assert start.endswith(f"/{handouts.BRANCH}"), start
+        assert (tree / path).is_file(), path

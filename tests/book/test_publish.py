@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import jupytext
@@ -10,7 +12,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memaa_book import build, cli, pages, prepare
+from memaa_book import build, cli, handouts, pages, prepare
 from memaa_book.build import filtered_toc
 from memaa_book.pages import (
     Run,
@@ -27,6 +29,7 @@ from memaa_lib._support.errors import InputError
 from memaa_lib.clips import read_clip, sample_video, write_clip
 from memaa_lib.datasets.roots import DataRoot
 
+ROOT = Path(__file__).resolve().parents[2]
 HEADER = """---
 jupytext:
   formats: ipynb,md:myst
@@ -228,6 +231,45 @@ def test_a_book_of_one_data_set_leaves_out_the_others_pages():
     assert "book/runs/smic/05_emotion_avatar" in kept
     assert not [page for page in kept if page.startswith("book/runs/samm/")]
     assert "book/rerun" in kept
+
+
+# ------------------------------------------------------------------ the published branch
+def test_the_workflow_pushes_exactly_the_tree(tmp_path):
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "book.yml").read_text("utf-8"))
+    make, push = workflow["jobs"]["book"]["steps"][-2:]
+    assert make["run"] == "make published"
+    assert push["working-directory"] == "_build/published"
+    tree, remote = tmp_path / "tree", tmp_path / "remote.git"
+    files = {".gitignore": "/docs/\n*.ipynb\n", "docs/.nojekyll": "", "book/runs/a.ipynb": "{}"}
+    for name, text in files.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text)
+    subprocess.run(["git", "init", "--quiet", "--bare", remote], check=True)
+    environment = os.environ | {"REMOTE": str(remote), "GITHUB_SHA": "abc"}
+    for _ in range(2):  # the second time over what is there
+        subprocess.run(["bash", "-e", "-c", push["run"]], cwd=tree, env=environment, check=True)
+        shutil.rmtree(tree / ".git")
+    command = ["git", "ls-tree", "-r", "--name-only", handouts.BRANCH]
+    pushed = subprocess.run(command, cwd=remote, check=True, capture_output=True, text=True)
+    assert sorted(pushed.stdout.split()) == sorted(files)
+
+
+def test_buttons_and_colab_name_the_branch_that_is_pushed():
+    config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+    assert config["repository"] == {"url": handouts.REPOSITORY, "branch": handouts.BRANCH}
+
+
+def test_the_cell_for_colab_does_nothing_elsewhere_or_with_the_library(monkeypatch):
+    def refuse(*arguments, **options):
+        raise AssertionError(arguments)
+
+    monkeypatch.setattr(subprocess, "run", refuse)
+    exec(handouts.ON_COLAB, {})
+    monkeypatch.setitem(sys.modules, "google.colab", object())
+    exec(handouts.ON_COLAB, {})
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(AssertionError, match="uninstall"):
+        exec(handouts.ON_COLAB, {})
 
 
 # ------------------------------------------------------------------ notebooks and what they need
