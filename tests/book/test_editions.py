@@ -10,7 +10,7 @@ import jupytext
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from memaa_book import build, editions, handouts, pages, published
+from memaa_book import build, editions, handouts, pages, plain, published
 from memaa_book.pages import is_tagged
 
 from memaa_lib._support.errors import InputError
@@ -21,6 +21,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
 RAW = re.compile(
     r"^\([\w-]+\)=|\{[\w:]+\}`|^(?:`{3,}|:{3,})\{|\$\$ *\([\w-]+\)|^:[\w-]+:", re.MULTILINE
 )
+HTML = ROOT / "_build" / "html"
 METHOD_PAGES = [f"0{number}" for number in range(1, 9)]
 
 
@@ -123,6 +124,8 @@ def test_without_executed_pages_an_edition_says_what_comes_first(tmp_path, monke
 SOURCE = """(page-one)=
 # One
 
+$$ a + b = b + a $$ (eq-order)
+
 ```{exercise}
 :label: ex-one
 Add.
@@ -197,6 +200,18 @@ def launched(html: Path) -> dict[str, list[tuple[str, str]]]:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not HTML.is_dir(), reason="NO BOOK TO TEST: run make book first")
+def test_launch_buttons_of_the_book_open_what_is_published(tmp_path):
+    tree = published.write_published(tmp_path / "published")
+    opened = launched(HTML)
+    assert "11_your_own_clip.html" in opened
+    for links in opened.values():
+        for start, path in links:
+            assert start.endswith(f"/{handouts.BRANCH}"), start
+            assert (tree / path).is_file(), path
+
+
+@pytest.mark.slow
 def test_editions_and_published_tree_of_a_small_book(project):
     built = {}
     for edition in editions.EDITIONS:
@@ -207,6 +222,9 @@ def test_editions_and_published_tree_of_a_small_book(project):
         assert not built[edition].select("a[href*=binder], a[href*=colab]")
     assert (target / "nbgrader" / "source" / "lesson-1" / "01_one.ipynb").is_file()
     student, instructor = (page.find("article").get_text() for page in built.values())
+    assert "(C.1)" in student
+    names = plain.names_of_book()
+    assert (names.titles["page-one"], names.numbers["eq-order"]) == ("One", "C.1")
     assert "of course" not in student
     assert "return a + b" not in student
     assert "your solution" in student
