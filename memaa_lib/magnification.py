@@ -307,14 +307,15 @@ def surviving_magnification(
     alpha: float = 10.0,
     *,
     movement: NDArray[np.float64] | None = None,
+    kept: NDArray[np.bool_] | None = None,
     **options: Any,
 ) -> float:
-    """Return by how much a movement is magnified in the mean over all frames.
+    """Return by how much a movement is magnified in the mean over the kept frames.
 
-    The avatar is a mean over frames, and the mean of ``I + alpha B`` is that of ``I`` plus
-    ``alpha`` times the mean of ``B``. The ideal filter passes no constant, so the mean of ``B`` is
-    0 and the avatar does not depend on ``alpha`` at all. A filter that starts at the first frame
-    keeps a part.
+    The mean of ``I + alpha B`` is that of ``I`` plus ``alpha`` times the mean of ``B``. Over all frames
+    the output ``B`` of the ideal filter has the mean 0, so that mean does not depend on ``alpha`` at
+    all. A filter that starts at the first frame keeps a part, and so does a mean over some of the
+    frames, as the avatar is (Sec. 3.2 removes the others).
 
     Parameters
     ----------
@@ -325,6 +326,8 @@ def surviving_magnification(
     movement
         ``(n_frames,)``, any unit, with a mean other than 0. Default: out and back in one raised
         cosine that fills the clip, as from onset to offset.
+    kept
+        ``bool`` ``(n_frames,)``: the frames over which the mean is taken. Default: all.
 
     Returns
     -------
@@ -340,6 +343,9 @@ def surviving_magnification(
     --------
     >>> round(surviving_magnification("ideal", 100, 50, (3, 10), alpha=10), 6)
     1.0
+    >>> middle = np.abs(np.arange(50) - 24.5) < 12.5
+    >>> round(surviving_magnification("ideal", 100, 50, (0.5, 10), alpha=10, kept=middle), 1)
+    5.1
     >>> round(surviving_magnification("iir", 200, 70, (0.5, 10), alpha=10), 1)
     6.8
     """
@@ -354,10 +360,13 @@ def surviving_magnification(
     movement = np.asarray(movement, np.float64)
     if movement.shape != (n_frames,):
         raise InputError(f"movement has shape {movement.shape}, expected ({n_frames},)")
-    mean = float(movement.mean())
+    kept = np.ones(n_frames, bool) if kept is None else np.asarray(kept)
+    if kept.shape != (n_frames,) or kept.dtype != np.bool_ or not kept.any():
+        raise InputError(f"kept must be {n_frames} booleans, at least one of them true")
+    mean = float(movement[kept].mean())
     if not math.isfinite(mean) or abs(mean) <= 1e-12 * float(np.abs(movement).max()):
         raise InputError(f"movement has a mean of {mean}; expected a number other than 0")
-    return 1 + alpha * float((matrix @ movement).mean()) / mean
+    return 1 + alpha * float((matrix @ movement)[kept].mean()) / mean
 
 
 def magnify_literally(

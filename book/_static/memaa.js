@@ -29,34 +29,39 @@
     }
   });
 
-  // A choice of filter, clip length and alpha over precomputed gains: what the mean keeps.
+  // A choice of frames, filter, clip length and alpha over precomputed gains: what the mean keeps.
   customElements.define("memaa-explorer", class extends HTMLElement {
     connectedCallback() {
-      const { filters, gains, lengths, alphas, start, alpha } = JSON.parse(this.querySelector("script").textContent);
+      const { over, filters, gains, lengths, alphas, start, alpha } = JSON.parse(this.querySelector("script").textContent);
       this.querySelector("table").hidden = true;
       const labelled = (text, control) => {
         const label = document.createElement("label");
         label.append(text, control);
         return label;
       };
-      const choice = document.createElement("select");
-      filters.forEach((name, i) => choice.add(new Option(name, i)));
-      choice.value = start[0];
-      const length = range("frames in the clip", lengths.length - 1, start[1]);
+      const select = (names, first) => {
+        const box = document.createElement("select");
+        names.forEach((name, i) => box.add(new Option(name, i)));
+        box.value = first;
+        return box;
+      };
+      const frames = select(over, start[0]);
+      const choice = select(filters, start[1]);
+      const length = range("frames in the clip", lengths.length - 1, start[2]);
       const factor = range("alpha", alphas.length - 1, alpha);
       const output = document.createElement("output");
       const picture = document.createElementNS("http://www.w3.org/2000/svg", "svg");
       picture.setAttribute("viewBox", "0 0 400 190");
       picture.setAttribute("role", "img");
       const show = () => {
-        const row = gains[choice.value], a = alphas[factor.value], n = lengths[length.value];
+        const row = gains[frames.value][choice.value], a = alphas[factor.value], n = lengths[length.value];
         const top = 1 + alphas.at(-1), left = (g) => 1 + a * g;
         const x = (i) => 40 + 350 * i / (lengths.length - 1);
         const y = (value) => 160 - 145 * Math.max(0, Math.min(value, top)) / top;
         const kept = left(row[length.value]);
         const line = row.map((g, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${y(left(g)).toFixed(1)}`).join("");
         const ticks = [0, Math.floor((lengths.length - 1) / 2), lengths.length - 1];
-        const words = `${filters[choice.value]}, alpha = ${a}, ${n} frames: the mean shows the movement ${kept.toFixed(1)} times as large, ${(1 + a).toFixed(1)} would be all of it`;
+        const words = `${filters[choice.value]}, alpha = ${a}, ${n} frames: the mean of ${over[frames.value]} shows the movement ${kept.toFixed(1)} times as large, ${(1 + a).toFixed(1)} would be all of it`;
         picture.setAttribute("aria-label", words);
         picture.innerHTML = `<path class="axis" d="M40 10V160H390"/>
           <path class="all" d="M40 ${y(1 + a)}H390"/><path class="none" d="M40 ${y(1)}H390"/>
@@ -68,8 +73,8 @@
         length.setAttribute("aria-valuetext", `${n} frames`);
         factor.setAttribute("aria-valuetext", `alpha ${a}`);
       };
-      for (const control of [choice, length, factor]) control.addEventListener("input", show);
-      this.append(picture, labelled("filter ", choice), labelled("frames in the clip ", length), labelled("alpha ", factor), output);
+      for (const control of [frames, choice, length, factor]) control.addEventListener("input", show);
+      this.append(picture, labelled("mean of ", frames), labelled("filter ", choice), labelled("frames in the clip ", length), labelled("alpha ", factor), output);
       show();
     }
   });

@@ -192,21 +192,21 @@ def video(
 
 
 def explorer(
-    gains: Mapping[str, Sequence[float]],
+    gains: Mapping[str, Mapping[str, Sequence[float]]],
     lengths: Sequence[int],
     alphas: Sequence[float],
     *,
     alt: str,
     caption: str = "",
-    start: tuple[str, int, float] | None = None,
+    start: tuple[str, str, int, float],
 ) -> HTML:
-    """Return a choice of filter and two sliders over what a clip's mean keeps of its magnification.
+    """Return two choices and two sliders over what the mean of frames keeps of a clip's magnification.
 
     Parameters
     ----------
     gains
-        Name of a filter to one number a clip length: what the mean keeps of the added copy, so that
-        the movement in the mean is ``1 + alpha * gain`` times as large.
+        Over which frames the mean is, to the name of a filter, to one number a clip length: what the
+        mean keeps of the added copy, so that the movement in it is ``1 + alpha * gain`` times as large.
     lengths
         Frames in the clip, rising.
     alphas
@@ -216,7 +216,7 @@ def explorer(
     caption
         Below the figure.
     start
-        Filter, length and alpha to begin with; default: the first filter, the middle of the rest.
+        Frames, filter, length and alpha to begin with.
 
     Returns
     -------
@@ -230,29 +230,41 @@ def explorer(
 
     Examples
     --------
-    >>> "<memaa-explorer" in explorer({"none": [0.0, 0.0]}, [10, 20], [5, 10], alt="flat").data
+    >>> gains = {"all frames": {"none": [0.0, 0.0]}}
+    >>> first = ("all frames", "none", 10, 5)
+    >>> "<memaa-explorer" in explorer(gains, [10, 20], [5, 10], alt="flat", start=first).data
     True
     """
-    for name, values in gains.items():
-        if len(values) != len(lengths):
-            raise InputError(f"explorer: {name}: {len(values)} gains, {len(lengths)} lengths")
-    first = start or (next(iter(gains)), lengths[len(lengths) // 2], alphas[len(alphas) // 2])
+    filters = list(gains[start[0]])
+    for over, each in gains.items():
+        for name, values in each.items():
+            if len(values) != len(lengths):
+                raise InputError(
+                    f"explorer: {over}, {name}: {len(values)} gains, {len(lengths)} lengths"
+                )
     content = json.dumps(
         {
-            "filters": list(gains),
-            "gains": [[round(float(value), 4) for value in values] for values in gains.values()],
+            "over": list(gains),
+            "filters": filters,
+            "gains": [
+                [[round(float(value), 4) for value in each[name]] for name in filters]
+                for each in gains.values()
+            ],
             "lengths": [int(length) for length in lengths],
             "alphas": [float(alpha) for alpha in alphas],
-            "start": [list(gains).index(first[0]), list(lengths).index(first[1])],
-            "alpha": list(alphas).index(first[2]),
+            "start": [
+                list(gains).index(start[0]), filters.index(start[1]), list(lengths).index(start[2])
+            ],
+            "alpha": list(alphas).index(start[3]),
         }
-    )
+    )  # fmt: skip
     head = "".join(f'<th scope="col">{length} frames</th>' for length in lengths[::6])
     rows = "".join(
-        f'<tr><th scope="row">{html.escape(name)}</th>'
+        f'<tr><th scope="row">{html.escape(f"{name}, mean of {over}")}</th>'
         + "".join(f"<td>{1 + alphas[-1] * value:.1f}</td>" for value in values[::6])
         + "</tr>"
-        for name, values in gains.items()
+        for over, each in gains.items()
+        for name, values in each.items()
     )
     table = (
         f"<table><caption>Magnification left in the mean, alpha = {alphas[-1]:g}</caption>"

@@ -22,7 +22,12 @@ def release(photographs, make_twin, monkeypatch):
     twin = make_twin("casme2", clips=12)
     monkeypatch.setenv("MEMAA_CASME2_ROOT", str(real.root))
     monkeypatch.setattr(examples, "ensure_twin", lambda dataset: twin)
-    monkeypatch.setattr(examples, "load_truth", lambda row: {"blink": np.zeros(1)})
+    monkeypatch.setattr(examples, "_glasses", lambda row: False)
+    monkeypatch.setattr(
+        examples,
+        "load_truth",
+        lambda row: {"blink": np.zeros(1), "shown_label": np.array(row.label), "peak_px": 1.0},
+    )
     for name in (examples.ALLOWED, examples.SHOW_FACES):
         monkeypatch.setenv(name, "")  # so that it is put back after the test
     return real

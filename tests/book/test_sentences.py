@@ -1,0 +1,104 @@
+"""Sentences of the book that state a number or a comparison, recomputed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from memaa_lib import paper
+from memaa_lib.avatar import AvatarSettings, clip_to_avatar, emotion_avatar
+from memaa_lib.clips import Clip
+from memaa_lib.datasets.twins.contents import plan_release
+from memaa_lib.experiments.audit import row_bootstrap
+from memaa_lib.magnification import surviving_magnification, temporal_filter
+from memaa_lib.registration import find_landmarks
+from memaa_lib.synthetic import CAMERAS, FaceRig, plan_clip, render_clip, sample_identity
+
+FILTERS = ("ideal", "iir", "butterworth", "onset")
+CLIPS = [(fps, n) for fps in (100, 200) for n in range(25, 131, 15)]
+
+
+def middle_half(n: int) -> np.ndarray:
+    return np.abs(np.arange(n) - (n - 1) / 2) < n / 4
+
+
+# ------------------------------------------------------------------ the cancellation theorem (page 05)
+@pytest.mark.parametrize("kind", FILTERS)
+def test_every_filter_passes_no_constant_and_only_the_ideal_one_has_an_output_of_mean_zero(kind):
+    for fps, n in CLIPS:
+        matrix = temporal_filter(kind, fps, n)
+        assert np.abs(matrix.sum(axis=1)).max() < 1e-12
+        assert (np.abs(matrix.sum(axis=0)).max() < 1e-12) == (kind == "ideal")
+
+
+@pytest.mark.parametrize(("fps", "n"), CLIPS)
+def test_an_ideal_band_pass_leaves_nothing_over_all_frames_and_half_over_the_middle(fps, n):
+    assert surviving_magnification("ideal", fps, n, alpha=10) == pytest.approx(1)
+    left = surviving_magnification("ideal", fps, n, alpha=10, kept=middle_half(n))
+    assert 4.5 < left < 5.5  # of 11; "about half of what was added", (5 - 1) / 10 = 0.4
+
+
+@pytest.mark.parametrize(("fps", "n"), CLIPS)
+def test_what_is_left_over_all_frames_is_bounded_by_the_weight_of_the_first_frame(fps, n):
+    shares = temporal_filter("iir", fps, n).mean(axis=0)
+    assert (shares[1:] > 0).all()
+    assert shares[1:].sum() == pytest.approx(-shares[0])
+
+
+# ------------------------------------------------------------------ noise (page 05, D27)
+def test_nine_tenths_of_the_noise_of_d27_are_the_first_frame_s():
+    kept = slice(8, 25)
+    weights = (np.eye(34) + 10 * temporal_filter("iir", 100, 34))[kept].mean(axis=0)
+    whole, rest = np.square(weights).sum(), np.square(weights[1:]).sum()
+    assert 0.88 < 1 - rest / whole < 0.92
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dataset", ["smic", "casme2"])
+def test_at_alpha_10_the_avatar_is_as_noisy_as_one_or_two_averaged_frames(dataset):
+    rig = FaceRig(sample_identity("further", "noise", seed=0), CAMERAS[dataset])
+    length = {"smic": 32, "casme2": 60}[dataset]
+    plan = plan_clip(
+        rig, "surprise", n_frames=length, apex=length // 2, clip="c", seed=0, difficulty=0.0
+    )
+    clip = Clip(render_clip(rig, plan).frames, rig.camera.fps)
+    clip = replace(clip, landmarks=find_landmarks(clip))
+    noisy = []
+    for seed in (0, 1):
+        noise = np.random.default_rng(seed).normal(0, 3, clip.frames.shape)
+        frames = np.clip(np.rint(clip.frames + noise), 0, 255).astype(np.uint8)
+        noisy.append(replace(clip, frames=frames))
+    given = AvatarSettings(landmarks="given")
+    first = np.arange(clip.n_frames) == 0
+    one, *avatars = (
+        np.std(a.astype(float) - b)
+        for a, b in [
+            [emotion_avatar(version[first]) for version in noisy],
+            *zip(*(clip_to_avatar(version, [0.0, 10.0], given) for version in noisy), strict=True),
+        ]
+    )
+    unmagnified, magnified = ((one / avatar) ** 2 for avatar in avatars)
+    assert unmagnified > 8
+    assert 0.7 < magnified < 2.5
+
+
+# ------------------------------------------------------------------ arms (page 10), audit (D11)
+@pytest.mark.parametrize(("dataset", "empty"), [("smic", 0.52), ("casme2", 0.48), ("samm", 0.35)])
+def test_arms_b_and_c_pass_hardly_anything_of_a_usual_movement(dataset, empty):
+    plans = [plan for plan in plan_release(dataset, 0) if not plan.outside]
+    fps = CAMERAS[dataset].fps
+    lengths = np.array([plan.n_frames for plan in plans])
+    assert len(lengths) == {"smic": 164, "casme2": 145, "samm": 133}[dataset]
+    assert np.mean(lengths < fps / 3) == pytest.approx(empty, abs=0.01)  # B: no multiple below 3 Hz
+    n = int(np.median(lengths))
+    pulse = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / (n - 1))
+    assert np.ptp(temporal_filter("ideal", fps, n, (5.0, 25.0)) @ pulse) < 0.06
+
+
+def test_the_margin_of_d11_is_about_half_of_the_interval():
+    pooled = sum(paper.confusion(name) for name in paper.DATASETS)
+    interval = row_bootstrap(pooled, "uf1", resamples=2000, seed=0)
+    half = (interval.high - interval.low) / 2
+    printed = paper.table(3).loc["Our Approach", ("Combined", "UF1")]
+    assert 1 < (printed - 0.7104) / half < 1.2
+    assert 0.85 < (printed - 0.7196) / half < 1
