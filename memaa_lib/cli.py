@@ -63,12 +63,12 @@ class _Shown(logging.Handler):
         line = f"memaa: {record.getMessage()}"
         if line not in self.lines:
             self.lines.add(line)
-            err.print(line, markup=False, highlight=False)
+            print(line, file=sys.stderr)  # not by a console: a bar in progress would not give way
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     """Show what was warned of, without the line of code that warns."""
-    err.print(f"memaa: {message}", markup=False, highlight=False)
+    print(f"memaa: {message}", file=sys.stderr)
 
 
 def main() -> None:
@@ -257,7 +257,8 @@ def check_temporal(name: str) -> str:
 def magnify(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A video or a folder of frames.")],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="A video's name (.mp4) or a new folder's.")
+        Path,
+        typer.Argument(metavar="OUT", help="A video's name (.mp4, .webm, ...) or a new folder's."),
     ],
     alpha: Annotated[
         list[float] | None,

@@ -37,7 +37,6 @@ def memaa(monkeypatch, capsys):
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["memaa", *arguments])
-        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # is put back
         # the consoles keep the streams they were made with; make them anew for this test
         for module in (library_cli, cli):
             monkeypatch.setattr(module, "out", Console(soft_wrap=True))
@@ -83,10 +82,14 @@ def test_a_notebook_is_told_the_roots_of_whoever_runs_it(memaa, tmp_path, monkey
     (tmp_path / "memaa.toml").write_text('[roots]\nsmic = "mine"\n')
     monkeypatch.chdir(tmp_path)
     seen = []
-    monkeypatch.setattr(pages, "execute", lambda *_: seen.append(os.environ["MEMAA_SMIC_ROOT"]))
+    monkeypatch.setattr(
+        pages, "execute", lambda *given: seen.append((os.environ["MEMAA_SMIC_ROOT"], given[2]))
+    )
+    assert memaa("run", "05", "--dataset", "smic", "-p", "root=mine")[0] == 0
+    assert seen.pop()[1] == {"dataset": "smic", "root": str(tmp_path / "mine")}
     code, _, err = memaa("run", "05", "--dataset", "smic")
     assert code == 0
-    assert seen == [str(tmp_path / "mine")]
+    assert seen == [(str(tmp_path / "mine"), {"dataset": "smic"})]
     assert f"memaa: smic: real data at {tmp_path / 'mine'}" in err
     monkeypatch.delenv("MEMAA_SMIC_ROOT")
 

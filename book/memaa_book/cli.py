@@ -61,9 +61,13 @@ def run(
         if dataset not in TITLES:
             raise InputError(f"{dataset}: unknown data set; there are {', '.join(TITLES)}")
         parameters["dataset"] = dataset
-    export_roots()  # the notebook runs in a folder of its own
+    # the notebook runs in a folder of its own
+    export_roots()
+    root = parameters.get("root") or None
+    if root is not None:
+        root = parameters["root"] = str(Path(str(root)).expanduser().absolute())
     for name in filter(None, DATASETS if dataset == "composite" else [dataset]):
-        tell_root(name)
+        tell_root(name, root)
     place = target or Path(f"{source.stem}{'-' + dataset if dataset else ''}.ipynb")
     with progress(f"running {source.stem}", 1) as advance:
         check = (lambda path: None) if show_faces else guard.refuse_gated_faces

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from memaa_lib import metrics
+from memaa_lib import metrics, protocol
 from memaa_lib._support.errors import InputError
+from memaa_lib.experiments import ablations, comparison
 from memaa_lib.experiments import reference_runs as library
-from memaa_lib.experiments.comparison import OURS, REMARKS, printed_scores, score_table
+from memaa_lib.experiments.ablations import every_arm
+from memaa_lib.experiments.comparison import OURS, REMARKS, printed_scores, score_table, systems
 from memaa_lib.experiments.reference_runs import (
     AS_TRAINED,
     LEAKING,
@@ -128,6 +130,51 @@ def test_an_experiment_is_kept_with_what_was_run(tmp_path, monkeypatch):
     provenance = {"data": "the clips of composite", "dataset": "smic", "protocol": "cross"}
     provenance |= {"profile": "laptop", "seed": 3, "start": "scratch", "folds": 2}
     assert told["all"] == ({"one": found}, provenance, {"cost": 1})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"protocol": "LOSO"}, "unknown protocol 'LOSO'"),
+        ({"dataset": "fer"}, "fer: unknown data set"),
+        ({"profile": "desk"}, "unknown profile 'desk'"),
+        ({"protocol": "cross", "dataset": "composite"}, "choose one of smic, casme2, samm"),
+        ({"path": "/dev/null/a.json"}, "/dev/null: no folder"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_before_it_is_run(tmp_path, changes, message):
+    def experiment(*names, **options):
+        raise AssertionError("it was run")
+
+    given = {
+        "path": tmp_path / "a.json",
+        "dataset": "smic",
+        "protocol": "loso",
+        "profile": "laptop",
+    }
+    with pytest.raises(InputError, match=message):
+        library.keep(experiment=experiment, **given | changes)
+
+
+@pytest.mark.parametrize("experiment", [library.leak, every_arm, systems])
+def test_every_experiment_reads_the_roots_that_it_is_given(monkeypatch, experiment):
+    class Asked(Exception):
+        pass
+
+    def read(dataset, root=None, *, allow_mixed=False):
+        assert (dataset, root, allow_mixed) == ("smic", {"smic": "r"}, True)
+        raise Asked
+
+    for module in (protocol, ablations, comparison):
+        monkeypatch.setattr(module, "load_index", read)
+    where = {"root": {"smic": "r"}, "allow_mixed": True}
+    with pytest.raises(Asked):
+        experiment("smic", "kfold", "laptop", seed=0, n_jobs=1, **where)
+
+
+def test_a_profile_that_one_system_lacks_is_refused_before_the_first_runs():
+    with pytest.raises(InputError, match="unknown profile 'paper-pretrained'"):
+        systems("smic", "kfold", "paper-pretrained", seed=0, n_jobs=1)
 
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: f"{path.parent.name}/{path.stem}")
