@@ -15,6 +15,7 @@ from memaa_lib._support.cache import fingerprint
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.weights import write_weights
 from memaa_lib.experiments import pretraining
+from memaa_lib.paper import DATASETS
 from memaa_lib.protocol import Fold
 from tests import conftest
 from tests.conftest import make_index
@@ -501,6 +502,33 @@ def test_time_limit_stops_between_folds_and_the_run_goes_on_later(
 def test_wrong_options_are_refused(avatars, index, tmp_path, options, message):
     with pytest.raises(InputError, match=message):
         run(avatars, index, tmp_path, **options)
+
+
+def test_starting_weights_that_cannot_be_had_are_found_before_the_avatars(index, monkeypatch):
+    def gone():
+        raise InputError("cannot be had")
+
+    def make_avatars(*names, **options):
+        raise AssertionError("avatars were made")
+
+    monkeypatch.setattr(protocol, "load_index", lambda *names, **options: index)
+    monkeypatch.setattr(protocol, "make_avatars", make_avatars)
+    monkeypatch.setattr(network, "_download_imagenet", gone)
+    with pytest.raises(InputError, match="cannot be had"):
+        protocol.train("composite", profile="paper", root={})
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name", "members"),
+    [
+        ("smic", "kfold", ("smic",)),
+        ("smic", "cross", DATASETS),
+        ("smic", "composite", DATASETS),
+        ("composite", "loso", DATASETS),
+    ],
+)
+def test_what_a_protocol_reads(dataset, name, members):
+    assert protocol.members_of(dataset, name) == members
 
 
 def test_avatars_must_fit_the_index(avatars, index, tmp_path):
