@@ -47,7 +47,7 @@ def run(
     Example: [bold]memaa run 05 --dataset casme2 -p alpha=15.0[/bold]
     """
     from memaa_book import guard
-    from memaa_book.pages import TITLES, execute, find_notebook
+    from memaa_book.pages import TITLES, check_parameters, execute, find_notebook
     from memaa_lib.datasets.examples import SHOW_FACES, allow_subjects
     from memaa_lib.datasets.roots import export_roots, tell_root
     from memaa_lib.paper import DATASETS
@@ -61,13 +61,10 @@ def run(
         if dataset not in TITLES:
             raise InputError(f"{dataset}: unknown data set; there are {', '.join(TITLES)}")
         parameters["dataset"] = dataset
-    # the notebook runs in a folder of its own
-    export_roots()
-    root = parameters.get("root") or None
-    if root is not None:
-        root = parameters["root"] = str(Path(str(root)).expanduser().absolute())
+    check_parameters(source, parameters)
+    export_roots()  # the notebook runs in a folder of its own
     for name in filter(None, DATASETS if dataset == "composite" else [dataset]):
-        tell_root(name, root)
+        tell_root(name, parameters.get("root") or None)
     place = target or Path(f"{source.stem}{'-' + dataset if dataset else ''}.ipynb")
     with progress(f"running {source.stem}", 1) as advance:
         check = (lambda path: None) if show_faces else guard.refuse_gated_faces

@@ -170,6 +170,6 @@ def launched_by(page: str, project: Path) -> Path | None:
     Machines that are lent out are small, so only notebooks that need nothing beforehand are opened.
     """
     source = project / "notebooks" / f"{Path(page).name}.md"
-    if not page.startswith("book/runs/") or not source.is_file():
+    if not source.is_file() or pages.read_source(source).metadata.get("memaa", {}).get("needs"):
         return None
-    return None if pages.read_source(source).metadata.get("memaa", {}).get("needs") else source
+    return source
