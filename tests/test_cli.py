@@ -83,7 +83,7 @@ def test_a_notebook_is_told_the_roots_of_whoever_runs_it(memaa, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     seen = []
     monkeypatch.setattr(
-        pages, "execute", lambda *given: seen.append((os.environ["MEMAA_SMIC_ROOT"], given[2]))
+        pages, "execute", lambda *given, **_: seen.append((os.environ["MEMAA_SMIC_ROOT"], given[2]))
     )
     assert memaa("run", "05", "--dataset", "smic", "-p", "root=mine")[0] == 0
     assert seen.pop()[1] == {"dataset": "smic", "root": str(tmp_path / "mine")}
