@@ -65,6 +65,16 @@ def test_every_lesson_with_graded_pages_is_an_assignment(course):
     }
 
 
+def test_a_lesson_sets_every_graded_exercise_of_its_pages(course):
+    guide = (editions.pages.ROOT / "book" / "course.md").read_text("utf-8")
+    for assignment in (course / "source").iterdir():
+        section = guide.split(f"({assignment.name})=")[1]
+        line = section.split("**Assignment** ")[1].splitlines()[0]
+        assert line.startswith("Do the graded exercise")
+        for page in assignment.iterdir():
+            assert page.name[:2] in line, (assignment.name, page.name)
+
+
 @pytest.mark.slow
 def test_nbgrader_releases_collects_and_grades(course):
     source = course / "source" / ASSIGNMENT
