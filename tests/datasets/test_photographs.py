@@ -143,15 +143,13 @@ def test_the_guard_tells_such_a_face_from_a_rendered_one(photographs, dataset):
 
 @pytest.mark.parametrize("protocol", ["loso", "kfold"])
 def test_a_compared_system_learns_from_it_through_the_command_line(photographs, protocol, tmp_path):
-    log = tmp_path / "log.csv"
+    log = tmp_path / "predictions.txt"
     release = photographs("casme2")
     options = ("--method", "bi_woof", "--protocol", protocol, "--jobs", "1", "--log", str(log))
     done = memaa(release, "train", "casme2", *options)
     assert done.returncode == 0, done.stderr
-    scores = dict(
-        cells
-        for line in done.stdout.splitlines()
-        if len(cells := [c.strip() for c in line.split("│")[1:3]]) == 2
-    )
-    assert float(scores["UF1"]) > float(scores["UF1 of the majority"])
-    assert scores["subjects"] == "6"
+    assert "CASME II: 14 clips of 6 subjects (real)" in done.stdout
+    scored = memaa(release, "score", str(log), "--json")
+    scores = json.loads(scored.stdout)["all"]
+    assert scores["uf1"] > scores["majority_uf1"]
+    assert scores["subjects"] == 6
