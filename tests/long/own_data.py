@@ -1,0 +1,106 @@
+"""Build the book of a licensee who has one, two or all three data sets, on photographed faces.
+
+The trees are those of ``tests/photographs.py``: official layouts, no twin's signature. Each book is made by
+`memaa book` in a copy of the project, with the licence guard on. What it says of its data is then read.
+
+    python -m tests.long.own_data                 # one, two and three sets
+    python -m tests.long.own_data casme2 samm     # these two
+
+Two pages show the very photographs that the trees are made of, so they are left out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from bs4 import BeautifulSoup
+from memaa_book import guard
+from rich.console import Console
+
+from memaa_lib.paper import DATASET_TITLES, DATASETS
+from tests.long.harness import MEMAA, ROOT
+from tests.photographs import write_photographs
+
+SAME_FACES = ("01_motion_magnification", "11_your_own_clip")  # the astronaut and the sample video
+COPIED = ("book", "notebooks", "_config.yml", "_toc.yml")
+OF_THE_TWIN = re.compile(r"twin|synthetic", re.IGNORECASE)
+console = Console()
+
+
+def copy_project(place: Path) -> None:
+    """Copy what makes a book, without what was made and without the two pages."""
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, place / name, ignore=shutil.ignore_patterns("runs"))
+        else:
+            shutil.copy(source, place / name)
+    toc = place / "_toc.yml"
+    kept = [
+        line
+        for line in toc.read_text("utf-8").splitlines()
+        if not any(page in line for page in SAME_FACES)
+    ]
+    toc.write_text("\n".join(kept) + "\n", "utf-8")
+
+
+def build(sets: tuple[str, ...], trees: dict[str, Path]) -> list[str]:
+    """Build the book of somebody who has these sets; return what is wrong with it."""
+    with tempfile.TemporaryDirectory(prefix="memaa-own-") as folder:
+        place = Path(folder)
+        copy_project(place)
+        roots = {f"MEMAA_{name.upper()}_ROOT": str(trees[name]) for name in sets}
+        chosen = [word for name in sets for word in ("--dataset", name)] if len(sets) < 3 else []
+        done = subprocess.run(
+            [MEMAA, "book", *chosen],
+            cwd=place,
+            env=os.environ | roots | {"MEMAA_PROJECT": str(place)},
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            return [done.stderr[-2000:]]
+        html = place / "_build" / "html"
+        guard.check_folder(html, guard.gated_clips({name: trees[name] for name in sets}))
+        return wrong_words(html, sets)
+
+
+def wrong_words(html: Path, sets: tuple[str, ...]) -> list[str]:
+    """Read what each page says of its data: the box at its end names it."""
+    wrong = []
+    for page in sorted(html.glob("book/runs/*/*.html")):
+        article = BeautifulSoup(page.read_text("utf-8"), "html.parser").find("article")
+        text = article.get_text(" ") if article else ""
+        dataset = page.parent.name
+        said = next((row for row in re.findall(r"data\s+(\S.*?)\s+parameters", text)), "")
+        if "This page was left out" in text:
+            if len(sets) == len(DATASETS):
+                wrong.append(f"{page.name}: left out though all sets are there")
+        elif dataset in sets and (
+            not said.startswith(DATASET_TITLES[dataset]) or OF_THE_TWIN.search(said)
+        ):
+            wrong.append(f"{dataset}/{page.name}: ran on {said!r}")
+    return wrong
+
+
+def main(names: tuple[str, ...]) -> int:
+    """Build the books and say what is wrong."""
+    books = [names] if names else [("casme2",), ("smic", "samm"), tuple(DATASETS)]
+    with tempfile.TemporaryDirectory(prefix="memaa-trees-") as folder:
+        trees = {name: write_photographs(name, Path(folder, name)).root for name in DATASETS}
+        found = {}
+        for sets in books:
+            with console.status(f"memaa book, with {', '.join(sets)}"):
+                found[sets] = build(sets, trees)
+            console.print(f"{', '.join(sets)}: {'; '.join(found[sets]) or 'as it should be'}")
+    return 1 if any(found.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(tuple(sys.argv[1:])))
