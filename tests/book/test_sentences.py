@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memaa_lib import paper
+from memaa_lib import metrics, paper
 from memaa_lib.avatar import AvatarSettings, clip_to_avatar, emotion_avatar
 from memaa_lib.clips import Clip
 from memaa_lib.datasets.twins.contents import plan_release
 from memaa_lib.experiments.audit import row_bootstrap
 from memaa_lib.experiments.comparison import score_table
-from memaa_lib.experiments.reference_runs import read_reference
+from memaa_lib.experiments.reference_runs import AS_TRAINED, read_reference
 from memaa_lib.magnification import surviving_magnification, temporal_filter
 from memaa_lib.registration import find_landmarks
 from memaa_lib.synthetic import CAMERAS, FaceRig, plan_clip, render_clip, sample_identity
@@ -122,3 +122,12 @@ def test_systems_that_read_two_frames_cost_a_fifth_where_clips_are_long():
     for dataset in ("casme2", "samm"):
         ms = cost[cost["dataset"] == dataset].set_index("method")
         assert (ms.loc[ms["frames"] == "two", "ms"] < 0.22 * ms.loc["memaa", "ms"]).all()
+
+
+# ------------------------------------------------------------------ one system, several scores (page 07)
+@pytest.mark.parametrize("dataset", paper.DATASETS)
+def test_trained_alone_or_with_the_other_sets_differs_by_less_than_the_interval(dataset):
+    alone = metrics.scores(read_reference(f"runs/{dataset}").runs[AS_TRAINED], None).loc["all"]
+    together = read_reference("starts/composite").runs["seed 0"]
+    together = metrics.scores(together[together["dataset"] == dataset], None).loc["all"]
+    assert abs(alone["uf1"] - together["uf1"]) < alone["uf1_high"] - alone["uf1_low"]
