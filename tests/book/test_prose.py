@@ -60,6 +60,7 @@ ALLOWED = {
     "08": {"0.6506": "printed in Table 7", "0.6595": "printed in Table 7"},
     "10": {"95": "level of the intervals"},
     "09": {
+        "22.1": "printed in the paper's introduction, per cent",
         "0.5": "the paper's threshold; the convention for a micro-expression, s",
         ".745152": "arithmetic on the paper's Table 4, computed above it",
     },
