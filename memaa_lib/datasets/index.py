@@ -398,7 +398,7 @@ def _load_composite(
         twins = ", ".join(sorted(set(members) - set(real)))
         raise InputError(
             f"composite: {', '.join(real)} real but {twins} synthetic; name the missing folders, or "
-            "allow the mixture with --allow-mixed (allow_mixed=True)"
+            "allow the mixture (--allow-mixed)"
         )
     parts = [
         load_index(
