@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import signal
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
@@ -23,7 +22,7 @@ from rich.table import Table
 from memaa_lib import __version__
 from memaa_lib._support.cache import cache_root, check_file, check_folder
 from memaa_lib._support.errors import InputError
-from memaa_lib._support.running import progress
+from memaa_lib._support.running import end_when_killed, progress
 
 app = typer.Typer(
     help="MEMAA companion: magnify clips, make avatars, score predictions, build the book.",
@@ -73,11 +72,10 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 def main() -> None:
     """Run the command line and end with the documented exit code."""
-    # kill, and a batch system whose time is up, end a run as Ctrl-C does
     logging.getLogger("memaa_lib").handlers = [_Shown()]
     for name in TOLD:
         logging.getLogger(name).setLevel(logging.INFO)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    end_when_killed()
     warnings.showwarning = _show_warning
     try:
         app()  # ends the process itself: 0, or 2 for wrong usage

@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -43,6 +42,7 @@ from memaa_book.prepare import (
 from memaa_book.report import BuildReport, last_line
 from memaa_lib._support.cache import atomic_path, fingerprint
 from memaa_lib._support.errors import InputError
+from memaa_lib._support.running import end_when_killed
 from memaa_lib.datasets import load_index
 from memaa_lib.datasets.examples import describe
 from memaa_lib.datasets.roots import find_root
@@ -272,7 +272,7 @@ def ending_processes() -> Iterator[None]:
             _stopping.set()
             left = list(_processes)
         for process in left:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
         for process in left:
             try:
                 process.wait(timeout=PATIENCE)
@@ -297,6 +297,7 @@ def run_in_process(*arguments: str) -> None:
 
 def main(task: str, *arguments: str) -> int:
     """Run one task: ``page DATASET NOTEBOOK PROFILE SUFFIX DATA`` or ``prepare NEED PROFILE``."""
+    end_when_killed()
     do: Callable[..., None] = run_page if task == "page" else prepare
     try:
         do(*arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import signal
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -147,6 +148,17 @@ def in_parallel(
             finished = True
         finally:
             get_reusable_executor().shutdown(wait=True, kill_workers=not finished)
+
+
+def end_when_killed() -> None:
+    """Let ``kill``, and a batch system whose time is up, end this process as Ctrl-C does."""
+
+    def end(*_: object) -> None:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.raise_signal(signal.SIGINT)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def _in_process(filters: list[Any], function: Callable[..., Any], task: tuple[Any, ...]) -> Any:

@@ -1,6 +1,9 @@
 """Running: progress, processes of one thread, the same calls here and on a cluster."""
 
 import contextlib
+import signal
+import subprocess
+import sys
 import time
 import warnings
 
@@ -111,3 +114,29 @@ def test_only_calls_on_a_graphics_card_ask_a_cluster_for_one(gpu, resources, mon
 def test_a_cluster_that_is_none_is_an_error():
     with pytest.raises(InputError, match="'tcp://host:port' of a scheduler"):
         list(run_tasks(pow, (2,), [1], 1, cluster="localhost"))
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_kill_ends_a_process_as_ctrl_c_does_also_where_ctrl_c_is_ignored(ignored):
+    code = (
+        "import time\n"
+        "from memaa_lib._support.running import end_when_killed\n"
+        "end_when_killed()\n"
+        "try:\n"
+        "    print('ready', flush=True)\n"
+        "    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('tidied up')\n"
+    )
+    disposition = signal.SIG_IGN if ignored else signal.SIG_DFL
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, disposition),
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.terminate()
+    assert process.communicate(timeout=30)[0] == "tidied up\n"
+    assert process.returncode == 0
