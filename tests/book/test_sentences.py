@@ -37,7 +37,7 @@ def test_every_filter_passes_no_constant_and_only_the_ideal_one_has_an_output_of
 def test_an_ideal_band_pass_leaves_nothing_over_all_frames_and_half_over_the_middle(fps, n):
     assert surviving_magnification("ideal", fps, n, alpha=10) == pytest.approx(1)
     left = surviving_magnification("ideal", fps, n, alpha=10, kept=middle_half(n))
-    assert 4.5 < left < 5.5  # of 11; "about half of what was added", (5 - 1) / 10 = 0.4
+    assert 4.5 < left < 5.5  # "about five times as large", of 11
 
 
 @pytest.mark.parametrize(("fps", "n"), CLIPS)
