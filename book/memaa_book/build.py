@@ -127,15 +127,15 @@ def forecast(datasets: Sequence[str] = ()) -> list[str]:
     """
     lines = []
     for name in DATASETS:
-        if datasets and name not in datasets and find_root(name).is_twin:
-            continue
-        if find_root(name).is_twin:
-            lines.append(f"{DATASET_TITLES[name]}: synthetic twin")
+        root = find_root(name)
+        if root.is_twin:
+            if not datasets or name in datasets:
+                lines.append(f"{DATASET_TITLES[name]}: synthetic twin")
             continue
         index = load_index(name)
         minutes = max(1, round(len(index) * SECONDS_A_CLIP / 60))
         lines.append(
-            f"{describe(index)}, real, in {find_root(name).path}; with avatars, arms and compared "
+            f"{describe(index)}, real, in {root.path}; with avatars, arms and compared "
             f"systems some {minutes} min on two cores the first time"
         )
     return lines
@@ -159,14 +159,14 @@ def forget_damaged_state(path: Path) -> None:
 def page_tasks(
     needs: Mapping[Run, list[str]],
     profile: str,
-    left_out: Mapping[Run, str] | None = None,
-    datasets: Sequence[str] = (),
+    left_out: Mapping[Run, str],
+    datasets: Sequence[str],
 ) -> Iterator[dict[str, Any]]:
     """Yield a task a page."""
     library = library_fingerprint()
     runs = list(needs)
     for run in runs:
-        why = (left_out or {}).get(run, "")
+        why = left_out.get(run, "")
         data = dataset_of(run, datasets)
         state = {"library": library, "profile": profile, "data": data_state(run.dataset)}
         state |= {"dataset": data, "left out": why}

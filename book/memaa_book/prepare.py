@@ -78,9 +78,9 @@ def needs_of(run: Run, datasets: Sequence[str] = ()) -> list[str]:
     return list(dict.fromkeys(needs))
 
 
-def why_left_out(needs: Sequence[str], datasets: Sequence[str] = ()) -> str:
+def why_left_out(needs: Sequence[str]) -> str:
     """Say why a page with these needs cannot run: it would mix real data with twins; empty if it can."""
-    real = real_sets(())
+    real = real_sets()
     if not set(needs) & set(EVERY_SET) or len(real) in (0, len(DATASETS)):
         return ""
     if os.environ.get(ALLOW_MIXED):
@@ -94,8 +94,7 @@ def why_left_out(needs: Sequence[str], datasets: Sequence[str] = ()) -> str:
 
 def data_state(name: str) -> str:
     """Return what identifies the data behind a page or a need: where they are, who may be seen."""
-    names = (name,) if name in DATASETS else DATASETS
-    roots = {name: str(find_root(name).path) for name in names}
+    roots = {one: str(find_root(one).path) for one in members(name)}
     return fingerprint(roots, os.environ.get(ALLOWED, ""), os.environ.get(ALLOW_MIXED, ""))
 
 
