@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from unittest import mock
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
@@ -38,11 +39,13 @@ TINY = TrainingProfile(
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
-    """No test reads or writes the user's cache, or sees the user's data roots."""
-    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-    for dataset in ("SMIC", "CASME2", "SAMM", "FURTHER"):
-        monkeypatch.delenv(f"MEMAA_{dataset}_ROOT", raising=False)
-    monkeypatch.setattr(roots, "ROOT", tmp_path_factory.getbasetemp())
+    """No test reads or writes the user's cache, sees the user's data roots, or leaves a variable set."""
+    with mock.patch.dict(os.environ):  # commands export roots and permissions to the pages they run
+        os.environ["MEMAA_CACHE"] = str(tmp_path_factory.getbasetemp() / "cache")
+        for dataset in ("SMIC", "CASME2", "SAMM", "FURTHER"):
+            os.environ.pop(f"MEMAA_{dataset}_ROOT", None)
+        monkeypatch.setattr(roots, "ROOT", tmp_path_factory.getbasetemp())
+        yield
 
 
 @pytest.fixture

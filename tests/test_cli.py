@@ -91,7 +91,6 @@ def test_a_notebook_is_told_the_roots_of_whoever_runs_it(memaa, tmp_path, monkey
     assert code == 0
     assert seen == [(str(tmp_path / "mine"), {"dataset": "smic"})]
     assert f"memaa: smic: real data at {tmp_path / 'mine'}" in err
-    monkeypatch.delenv("MEMAA_SMIC_ROOT")
 
 
 def test_magnify_takes_a_folder_with_a_frame_rate(memaa, tmp_path, colour_clip):
