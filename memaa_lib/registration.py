@@ -34,8 +34,8 @@ POINTS: dict[str, tuple[int, ...]] = {
     "all": tuple(range(68)),
     # nose bridge and base, corners of the eyes: what an expression moves least
     "stable": (27, 28, 29, 30, 33, 36, 39, 42, 45),
-    # OpenFace's "outer eyes and nose"
-    "openface": (36, 45, 33),
+    # what OpenFace's program takes if not told otherwise: inner corners of the eyes and lower lip
+    "openface": (39, 42, 57),
 }
 # Framing of the cropped releases, as parts of the crop's height: where the eyes are, and how far
 # the chin is below them. Width to height is that of CASME II's 280 x 340 px.
@@ -273,8 +273,9 @@ def affine_to_reference(
         A frame of the clip (the paper: the first), or the ``(68, 2)`` landmarks of another face.
     points
         Which of the 68 enter the least squares: ``"all"``, ``"stable"`` (nose and corners of the
-        eyes), ``"openface"`` (outer corners of the eyes and nose: three points, fitted exactly),
-        or their numbers. All 68 move with the expression too: the fit takes a part of it away.
+        eyes), ``"openface"`` (that program's default, inner corners of the eyes and lower lip: three
+        points, fitted exactly), or their numbers. All 68 move with the expression too: the fit takes
+        a part of it away.
 
     Returns
     -------

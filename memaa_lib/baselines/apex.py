@@ -4,6 +4,11 @@ They ask whether one frame is enough. The apex is the frame of greatest texture 
 A_i with which the paper removes frames (Eq. 9). They describe it with a deep network trained on
 faces; here uniform local binary patterns in 5 x 5 blocks describe it, so that nothing has to be
 downloaded. Such a picture shows who it is as clearly as what the face does.
+
+A_i is scored with the mask of this paper on a face of 170 x 140 px. The program of Li, Huang and
+Zhao has a cut-off of 31 in place of 30 and a mask whose middle is one bin off, never scores the last
+frame, and as released adds up 9 of the 36 blocks; in clips shorter than its window of 61 frames that
+can make another frame the apex.
 """
 
 from __future__ import annotations

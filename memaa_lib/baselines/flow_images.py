@@ -1,4 +1,11 @@
-"""The input of the two small networks: flow and strain from onset to apex as a tiny image."""
+"""The input of the two small networks: flow and strain from onset to apex as a tiny image.
+
+The values stay in px, and :class:`memaa_lib.baselines.classifiers.SmallNet` divides each channel by
+its spread over the training clips, so that a strong movement stays stronger than a weak one. The
+authors' published inputs seem to be 8-bit images for which every clip's channels were stretched to
+0-255 by themselves (the names of their folders say so; we have not seen the images): there the
+strength of a movement is lost. Their learning rates, those of the profile ``"paper"``, fit that scale.
+"""
 
 from __future__ import annotations
 

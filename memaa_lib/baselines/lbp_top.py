@@ -2,7 +2,8 @@
 
 Each clip is brought to ten frames by temporal interpolation. Around every pixel the four neighbours
 in each of three planes (XY, XT, YT) are compared with it: 16 codes a plane. Histograms over 5 x 5
-blocks are the features.
+blocks are the features. Of the ten frames two are centres: the others have no neighbour four frames
+before or after them.
 """
 
 from __future__ import annotations

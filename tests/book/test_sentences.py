@@ -1,20 +1,37 @@
 """Sentences of the book that state a number or a comparison, recomputed."""
 
+import warnings
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from memaa_lib import metrics, paper
 from memaa_lib.avatar import AvatarSettings, clip_to_avatar, emotion_avatar
-from memaa_lib.clips import Clip
+from memaa_lib.baselines.lbp_top import CODES, block_histograms, interpolate, plane_codes
+from memaa_lib.clips import Clip, to_gray
 from memaa_lib.datasets.twins.contents import plan_release
 from memaa_lib.experiments.audit import row_bootstrap
 from memaa_lib.experiments.comparison import score_table
 from memaa_lib.experiments.reference_runs import AS_TRAINED, read_reference
-from memaa_lib.magnification import surviving_magnification, temporal_filter
-from memaa_lib.registration import find_landmarks
-from memaa_lib.synthetic import CAMERAS, FaceRig, plan_clip, render_clip, sample_identity
+from memaa_lib.magnification import (
+    laplacian_pyramid,
+    magnify,
+    pyramid_levels,
+    surviving_magnification,
+    temporal_filter,
+)
+from memaa_lib.registration import (
+    POINTS,
+    affine_to_reference,
+    apply_affine,
+    find_landmarks,
+    register,
+)
+from memaa_lib.synthetic import CAMERAS, FaceRig, plan_clip, render_clip, sample_identity, true_flow
+from memaa_lib.synthetic.rendering import clip_weights
+from memaa_lib.texture import FACE_SIZE, keep_frames
 
 FILTERS = ("ideal", "iir", "butterworth", "onset")
 CLIPS = [(fps, n) for fps in (100, 200) for n in range(25, 131, 15)]
@@ -82,6 +99,116 @@ def test_at_alpha_10_the_avatar_is_as_noisy_as_one_or_two_averaged_frames(datase
     unmagnified, magnified = ((one / avatar) ** 2 for avatar in avatars)
     assert unmagnified > 8
     assert 0.7 < magnified < 2.5
+
+
+# ------------------------------------------------------------------ Section 2 and the bands (scorecard)
+STABLE = list(POINTS["stable"])
+MOVING = [*range(17, 27), *range(48, 68)]
+
+
+@pytest.fixture(scope="module", params=["smic", "casme2"])
+def filmed(request):
+    """Three strong surprises before one camera: the rig, the plan, what it rendered, and the clip."""
+    made = []
+    for person in "abc":
+        rig = FaceRig(sample_identity("further", person), CAMERAS[request.param])
+        n = {"smic": 32, "casme2": 60}[request.param]
+        plan = plan_clip(rig, "surprise", n_frames=n, apex=n // 2, clip="c", difficulty=0.0)
+        rendered = render_clip(rig, plan)
+        clip = Clip(rendered.frames, rig.camera.fps)
+        made.append((rig, plan, rendered, replace(clip, landmarks=find_landmarks(clip))))
+    return made
+
+
+@pytest.mark.slow
+def test_alignment_puts_the_face_at_no_exact_place_and_takes_a_part_of_the_movement(filmed):
+    for rig, plan, rendered, clip in filmed:
+        transforms = affine_to_reference(clip.landmarks, points="all")
+        aligned = apply_affine(transforms, rendered.landmarks)
+        off = np.linalg.norm(aligned - aligned[0], axis=2)[1:, STABLE]
+        assert 0.2 < (off < 0.25).mean() < 0.8  # "between a fifth and four fifths"
+        head = rig.landmarks(clip_weights(rig, plan, motion_gain=0.0), plan.pose)
+        expression = rendered.landmarks - head
+        apex = np.linalg.norm(expression, axis=2)[:, MOVING].mean(axis=1).argmax()
+        true = expression[apex][MOVING]
+        for points, low, high in (("all", 0.5, 0.6), ("stable", 0.7, 1.0)):
+            left = [
+                apply_affine(affine_to_reference(track, points=points), track)[apex] - track[0]
+                for track in (rendered.landmarks, head)
+            ]
+            assert low < ((left[0] - left[1])[MOVING] * true).sum() / np.square(true).sum() < high
+
+
+@pytest.mark.slow
+def test_middle_bands_have_the_best_ratio_of_movement_to_noise(filmed):
+    for rig, plan, rendered, clip in filmed:
+        clean = to_gray(render_clip(rig, plan, noise=False).frames).astype(float)
+        noise = to_gray(rendered.frames) - clean
+        levels = pyramid_levels(clip.height, clip.width)
+        passed = temporal_filter("iir", clip.fps, clip.n_frames)
+
+        def power(frames, levels=levels, passed=passed):
+            bands = zip(*(laplacian_pyramid(frame, levels) for frame in frames), strict=True)
+            return np.array([np.square(np.tensordot(passed, band, 1)).mean() for band in bands])
+
+        finest, *middle, coarsest = 10 * np.log10(power(clean) / power(noise))
+        assert min(middle) > finest + 5
+        assert coarsest < min(middle)
+
+
+@pytest.mark.slow
+def test_blur_does_not_show_where_the_face_moved(filmed):
+    found = [_blur_finds_movement(*one) for one in filmed]
+    assert np.median(found) < 0.34
+    assert max(found) < 0.7
+
+
+def _blur_finds_movement(rig, plan, rendered, clip):
+    """How often a cell of the fifth that moves most is blurrier than another one, in the avatar."""
+    flow = np.stack([true_flow(rig, plan, 0, t) for t in range(clip.n_frames)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # off the face there is no flow
+        flow -= np.nanmedian(flow, axis=(1, 2), keepdims=True)
+    moved = _in_cells(np.linalg.norm(flow, axis=-1).mean(axis=0))
+    frames = to_gray(register(keep_frames(magnify(clip, 10))).frames)
+    blur = 1 - _sharpness(frames.mean(axis=0)) / _sharpness(frames[0])
+    blur, moved = blur[np.isfinite(moved)], moved[np.isfinite(moved)]
+    most = moved >= np.quantile(moved, 0.8)
+    return (blur[most][:, None] > blur[~most]).mean()
+
+
+def _in_cells(picture):
+    parts = [np.array_split(band, 12, axis=1) for band in np.array_split(picture, 14)]
+    return np.array([[cell.mean() for cell in band] for band in parts])
+
+
+def _sharpness(picture):
+    return _in_cells(sum(np.square(one) for one in np.gradient(picture.astype(float))))
+
+
+@pytest.mark.slow
+def test_light_that_drifts_changes_lbp_top_and_steady_light_hardly(filmed):
+    for *_, clip in filmed:
+        size = FACE_SIZE[::-1]
+        faces = np.stack(
+            [cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in to_gray(clip.frames)]
+        )
+        time = np.linspace(0, 1, len(faces))
+
+        def changed(other, faces=faces):
+            one, two = (
+                block_histograms(plane_codes(interpolate(f)), CODES) for f in (faces, other)
+            )
+            return np.abs(one - two).sum(axis=3).mean(axis=(0, 1))
+
+        def relit(gain, faces=faces):
+            return np.clip(np.rint(faces * gain[:, None, None]), 0, 255).astype(np.uint8)
+
+        still = changed(np.repeat(faces[:1], len(faces), axis=0))
+        drift = changed(relit(1 - 0.03 * time))
+        assert (changed(relit(0.8 + 0 * time)) < 0.2).all()
+        assert (drift[1:] > 0.5 * still[1:]).all()
+        assert drift[0] < 0.1
 
 
 # ------------------------------------------------------------------ arms (page 10), audit (D11)

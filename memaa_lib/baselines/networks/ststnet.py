@@ -25,8 +25,9 @@ class STSTNet(nn.Module):
     -----
     As described it has 432 weights in its convolutions and 1,200 in its dense layer, 1,632, and 19
     biases, one for each of 16 filters and 3 classes: 1,651. Batch normalization adds 32. The
-    publication prints 1,670 and does not say how it counts; that is 1,632 + 2 x 19, so biases seem
-    to have been counted twice (our inference).
+    publication prints 1,670 "of weights and biases"; that is 1,632 + 2 x 19, so biases seem to have
+    been counted twice (our inference). Borders: one pixel here, which keeps 28 x 28 as the authors'
+    first program does; their PyTorch version pads two.
 
     Examples
     --------
