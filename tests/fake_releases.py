@@ -206,9 +206,7 @@ def make_twin(fake_renderer: list[str], tmp_path: Path):
 
 @pytest.fixture(autouse=True)
 def no_roots(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No root is set, no configuration file is near, the cache is empty."""
-    for name in ("SMIC", "CASME2", "SAMM", "FURTHER"):
-        monkeypatch.delenv(f"MEMAA_{name}_ROOT", raising=False)
+    """No configuration file is near and the cache is empty; that no root is set holds for every test."""
     monkeypatch.setenv("MEMAA_CACHE", str(tmp_path / "cache"))
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")

@@ -4,7 +4,7 @@ From the onset to the apex the flow says how the skin moves. Its orientations ar
 blocks, each pixel with the length of its flow (the local weight); each block's histogram is then
 multiplied by the optical strain in it (the global weight).
 
-The program that the authors released differs in three places. Its bins end at 135 degrees, so that
+The program that the authors released differs. Its bins end at 135 degrees, so that
 directions from there to 180 seem to count nowhere (the helper that decides it is not in their
 repository); here they fill the eighth bin. Its blocks overlap, and the global weight is the sum of a
 block's strain, not the mean. And its flow is TV-L1, :func:`memaa_lib.baselines.flow.tvl1`.
