@@ -19,9 +19,9 @@ from memaa_lib.baselines import SYSTEMS, cost_per_clip, make_features
 from memaa_lib.baselines.flow import flow_errors
 from memaa_lib.datasets import load_clip, load_index, rows_of
 from memaa_lib.experiments.audit import published_scores
-from memaa_lib.experiments.probes import leave_one_subject_out_predictions, probe_features
+from memaa_lib.experiments.probes import probe_features, probe_predictions
 from memaa_lib.experiments.reference_runs import Runs, Tables
-from memaa_lib.protocol import Results, members_of, system_named, train
+from memaa_lib.protocol import Results, make_folds, members_of, system_named, train
 
 OURS = "motion-magnified avatar"
 PROBE = "flow probe"
@@ -86,12 +86,12 @@ def systems(
     """Run everything of :func:`run_systems`, and measure what the features cost.
 
     On twins the flow estimators are held against the true flow, and the probe of
-    :mod:`memaa_lib.experiments.probes` is run too.
+    :mod:`memaa_lib.experiments.probes` is run on the same folds, too.
     """
     runs: dict[str, Results | pd.DataFrame] = dict(
         run_systems(dataset, protocol, profile, seed=seed, n_jobs=n_jobs, **where)
     )
-    index = load_index(dataset, **where)
+    index = load_index("composite" if len(members_of(dataset, protocol)) > 1 else dataset, **where)
     members = {name: part for name, part in index.groupby("dataset", sort=False)}
     costs = []
     for name, part in members.items():
@@ -104,7 +104,8 @@ def systems(
             [part.iloc[:: len(part) // _PAIRS_HELD_AGAINST_TRUTH] for part in members.values()]
         )
         tables["flow"] = flow_errors(rows_of(chosen))
-        runs[PROBE] = leave_one_subject_out_predictions(probe_features(index)[1], index)
+        folds = make_folds(index, protocol, train=dataset, seed=seed)
+        runs[PROBE] = probe_predictions(probe_features(index)[1], index, folds)
     return runs, tables
 
 

@@ -8,6 +8,7 @@ hidden in the classifier.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -15,15 +16,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import LeaveOneGroupOut
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.running import progress
 from memaa_lib.clips import Clip, scan_frames, stack_images, to_gray
-from memaa_lib.datasets import ClipRow, load_truth_landmarks, rows_of, subject_key
+from memaa_lib.datasets import ClipRow, load_truth_landmarks, rows_of
 from memaa_lib.metrics import uar
+from memaa_lib.protocol import Fold, subject_keys
 from memaa_lib.registration import affine_to_reference, apply_affine, crop_window
 
 BROWS_AND_MOUTH = (*range(17, 27), *range(48, 68))  # landmarks that expressions move most
@@ -110,10 +111,10 @@ def probe_features(index: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np
     return np.stack(onset), np.stack(flow)
 
 
-def leave_one_subject_out_predictions(
-    features: NDArray[np.floating], index: pd.DataFrame
+def probe_predictions(
+    features: NDArray[np.floating], index: pd.DataFrame, folds: Sequence[Fold]
 ) -> pd.DataFrame:
-    """Predict each clip by logistic regression on the clips of all other subjects.
+    """Predict the test clips of every fold by logistic regression on its training clips.
 
     Parameters
     ----------
@@ -121,45 +122,45 @@ def leave_one_subject_out_predictions(
         ``(N, D)``; scaled with statistics of the training clips only.
     index
         One row a clip, in the same order.
+    folds
+        From :func:`memaa_lib.protocol.make_folds`; no clip is tested twice.
 
     Returns
     -------
     pandas.DataFrame
-        ``dataset, subject, clip, label, prediction``, as :mod:`memaa_lib.metrics` takes it.
+        ``dataset, subject, clip, label, prediction`` of the clips that are tested, as
+        :mod:`memaa_lib.metrics` takes it.
 
     Raises
     ------
     InputError
-        If there are not as many rows as clips, or fewer than two subjects.
+        If there are not as many rows as clips.
 
     Examples
     --------
+    >>> from memaa_lib.protocol import make_folds
     >>> labels = ["negative", "positive", "surprise"] * 2
-    >>> index = pd.DataFrame(
-    ...     {"dataset": "smic", "subject": ["s01"] * 3 + ["s02"] * 3, "clip": list("abcdef"), "label": labels}
-    ... )
+    >>> columns = {"dataset": "smic", "subject": ["s01"] * 3 + ["s02"] * 3, "clip": list("abcdef")}
+    >>> index = pd.DataFrame(columns | {"label": labels})
     >>> features = np.eye(3)[[0, 1, 2, 0, 1, 2]]
-    >>> table = leave_one_subject_out_predictions(features, index)
+    >>> table = probe_predictions(features, index, make_folds(index, "loso"))
     >>> bool((table["label"] == table["prediction"]).all())
     True
     """
     if len(features) != len(index):
         raise InputError(f"{len(features)} rows of features but {len(index)} clips")
-    groups = np.array([subject_key(row) for row in rows_of(index)])
-    if len(set(groups)) < 2:
-        raise InputError("leaving a subject out needs at least two subjects")
     labels = index["label"].to_numpy(dtype=str)
     predicted = np.empty(len(index), dtype=labels.dtype)
-    for train, test in LeaveOneGroupOut().split(features, groups=groups):
+    for fold in folds:
         model = make_pipeline(
             StandardScaler(),
             LogisticRegression(C=0.003, class_weight="balanced", max_iter=500),
         )
-        model.fit(features[train], labels[train])
-        predicted[test] = model.predict(features[test])
+        model.fit(features[fold.train], labels[fold.train])
+        predicted[fold.test] = model.predict(features[fold.test])
     table = index[["dataset", "subject", "clip", "label"]].copy()
     table["prediction"] = predicted
-    return table
+    return table.iloc[np.sort(np.concatenate([fold.test for fold in folds]))]
 
 
 def without_identity(features: NDArray[np.floating], index: pd.DataFrame) -> NDArray[np.floating]:
@@ -179,28 +180,33 @@ def without_identity(features: NDArray[np.floating], index: pd.DataFrame) -> NDA
 
     Examples
     --------
-    >>> index = pd.DataFrame({"dataset": "smic", "subject": ["s01", "s01", "s02"]})
+    >>> columns = {"dataset": "smic", "subject": ["s01", "s01", "s02"], "clip": list("abc")}
+    >>> index = pd.DataFrame(columns | {"label": "negative"})
     >>> without_identity(np.array([[1.0], [3.0], [5.0]]), index).ravel()
     array([-1.,  1.,  0.])
     """
-    groups = [subject_key(row) for row in rows_of(index)]
     frame = pd.DataFrame(np.asarray(features))
-    centered: NDArray[np.floating] = (frame - frame.groupby(groups).transform("mean")).to_numpy()
+    subjects = subject_keys(index)
+    centered: NDArray[np.floating] = (frame - frame.groupby(subjects).transform("mean")).to_numpy()
     return centered
 
 
-def permutation_null(
-    features: NDArray[np.floating], index: pd.DataFrame, permutations: int = 20, seed: int = 0
-) -> NDArray[np.float64]:
-    """Return the UAR that a probe reaches when labels are permuted within each subject.
+def permutation_test(
+    features: NDArray[np.floating],
+    index: pd.DataFrame,
+    folds: Sequence[Fold],
+    permutations: int = 200,
+    seed: int = 0,
+) -> tuple[NDArray[np.float64], float]:
+    """Test whether a probe reads the labels: permute them within each subject, and score it again.
 
     What is left of the score then is chance, with the subjects, their numbers of clips and the
     classifier as they are: a fairer yardstick than 1/3.
 
     Parameters
     ----------
-    features, index
-        See :func:`leave_one_subject_out_predictions`.
+    features, index, folds
+        See :func:`probe_predictions`.
     permutations
         How many times the labels are permuted.
     seed
@@ -208,30 +214,40 @@ def permutation_null(
 
     Returns
     -------
-    ndarray
-        ``float64`` ``(permutations,)``, sorted.
+    null : ndarray
+        ``float64`` ``(permutations,)``: UAR with permuted labels, sorted.
+    p : float
+        Of the UAR with the true labels: ``(1 + #(null >= UAR)) / (1 + permutations)``, which counts
+        the true labels as one of the permutations and so is never 0 (Phipson and Smyth, 2010).
 
     Examples
     --------
+    >>> from memaa_lib.protocol import make_folds
     >>> labels = ["negative", "positive", "surprise"] * 2
     >>> columns = {"dataset": "smic", "subject": ["s01"] * 3 + ["s02"] * 3, "clip": list("abcdef")}
     >>> index = pd.DataFrame(columns | {"label": labels})
-    >>> permutation_null(np.eye(3)[[0, 1, 2, 0, 1, 2]], index, permutations=2).shape
-    (2,)
+    >>> folds = make_folds(index, "loso")
+    >>> null, p = permutation_test(np.eye(3)[[0, 1, 2, 0, 1, 2]], index, folds, permutations=9)
+    >>> null.shape, p
+    ((9,), 0.2)
     """
     random = np.random.default_rng(seed)
-    groups = np.array([subject_key(row) for row in rows_of(index)])
-    reached = []
-    for _ in range(permutations):
-        permuted = index.copy()
-        labels = index["label"].to_numpy(dtype=object).copy()
-        for group in sorted(set(groups)):
-            places = np.flatnonzero(groups == group)
-            labels[places] = random.permutation(labels[places])
-        permuted["label"] = labels
-        table = leave_one_subject_out_predictions(features, permuted)
-        reached.append(uar(table["label"], table["prediction"]))
-    return np.sort(np.array(reached))
+    subjects = pd.Series(subject_keys(index), index.index)
+    reached = probe_uar(features, index, folds)
+    null = []
+    with progress("permuted labels", permutations) as advance:
+        for _ in range(permutations):
+            labels = index["label"].groupby(subjects).transform(random.permutation)
+            null.append(probe_uar(features, index.assign(label=labels), folds))
+            advance()
+    as_high = sum(score >= reached for score in null)
+    return np.sort(np.array(null)), (1 + as_high) / (1 + permutations)
+
+
+def probe_uar(features: NDArray[np.floating], index: pd.DataFrame, folds: Sequence[Fold]) -> float:
+    """Return the UAR of :func:`probe_predictions`."""
+    table = probe_predictions(features, index, folds)
+    return uar(table["label"], table["prediction"])
 
 
 def expression_movement(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:

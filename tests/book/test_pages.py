@@ -443,3 +443,16 @@ def test_the_pdf_holds_the_papers_numbers_and_no_path(tmp_path):
     assert [f"({number})" for number in range(1, 6) if f"({number})" not in text] == []
     assert len(reader.outline) == len(names)
     assert b"file:" not in (tmp_path / "book.pdf").read_bytes()
+
+
+def test_the_first_frame_does_not_show_the_label_as_page_12_says():
+    page = (HTML / "book/runs/common/12_synthetic_twins.html").read_text("utf-8")
+    words = BeautifulSoup(page, "html.parser").get_text()
+    true, count, highest, p = re.search(
+        r"true labels: ([\d.]+)\s+(\d+) shuffles: [\d.]+ to ([\d.]+), .*\s+p = ([\d.]+)", words
+    ).groups()
+    assert int(count) == 200
+    assert float(p) > 0.05
+    assert float(true) < float(highest)
+    motion = re.search(r"flow, onset to apex\s+all\s+([\d.]+)", words)[1]
+    assert float(motion) > 1.5 * float(highest)
