@@ -14,7 +14,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -241,8 +241,11 @@ class PairedDifference:
     share_above_zero: float
 
 
+Tables: TypeAlias = pd.DataFrame | Sequence[pd.DataFrame]
+
+
 def subject_bootstrap(
-    predictions: pd.DataFrame, metric: str = "uf1", *, resamples: int = 10_000, seed: int = 0
+    predictions: Tables, metric: str = "uf1", *, resamples: int = 10_000, seed: int = 0
 ) -> Interval:
     """Return a score with the 95 % interval that resampling *subjects* gives.
 
@@ -252,7 +255,9 @@ def subject_bootstrap(
     Parameters
     ----------
     predictions
-        Predictions table.
+        Predictions table, or several of the same clips from runs that chance alone tells apart, such
+        as those from several starting weights: the score is then their mean, and each resample draws
+        runs with replacement, too.
     metric
         Name of a score, see :func:`from_confusion`.
     resamples
@@ -275,16 +280,15 @@ def subject_bootstrap(
     >>> print(subject_bootstrap(pd.DataFrame(rows, columns=COLUMNS), "uar"))
     1.0000 [1.0000, 1.0000]
     """
-    matrices, strata = _subject_matrices(check_predictions(predictions))
-    value = from_confusion(matrices.sum(axis=0), metric)
-    drawn = np.tensordot(_draws(strata, resamples, seed), matrices, axes=1)
-    low, high = np.percentile(from_confusion(drawn, metric), (2.5, 97.5))
+    (runs,), strata = _matrices_of_runs([predictions])
+    value, drawn = _resampled(runs, strata, metric, resamples, seed)
+    low, high = np.percentile(drawn, (2.5, 97.5))
     return Interval(value, float(low), float(high))
 
 
 def paired_bootstrap(
-    first: pd.DataFrame,
-    second: pd.DataFrame,
+    first: Tables,
+    second: Tables,
     metric: str = "uf1",
     *,
     resamples: int = 10_000,
@@ -295,7 +299,8 @@ def paired_bootstrap(
     Parameters
     ----------
     first, second
-        Predictions tables of the same clips with the same labels, in any order.
+        Predictions tables of the same clips with the same labels, in any order; or as many runs of
+        each, see :func:`subject_bootstrap`, the first of one beside the first of the other.
     metric
         Name of a score, see :func:`from_confusion`.
     resamples
@@ -319,26 +324,52 @@ def paired_bootstrap(
     >>> paired_bootstrap(table, table).difference
     0.0
     """
+    (one, two), strata = _matrices_of_runs([first, second])
+    if len(one) != len(two):
+        raise InputError(f"{len(one)} runs of one method and {len(two)} of the other; give as many")
+    value_one, drawn_one = _resampled(one, strata, metric, resamples, seed)
+    value_two, drawn_two = _resampled(two, strata, metric, resamples, seed)
+    low, high = np.percentile(drawn_one - drawn_two, (2.5, 97.5))
+    ahead = float(np.mean(drawn_one > drawn_two))
+    return PairedDifference(value_one - value_two, float(low), float(high), ahead)
+
+
+def _matrices_of_runs(
+    methods: Sequence[Tables],
+) -> tuple[list[list[NDArray[np.int64]]], NDArray[np.int64]]:
+    """Return each run's confusion matrix of each subject, and the subjects' data sets."""
     keys = ["dataset", "subject", "clip"]
-    one = check_predictions(first).sort_values(keys, ignore_index=True)
-    two = check_predictions(second).sort_values(keys, ignore_index=True)
-    if not one[[*keys, "label"]].equals(two[[*keys, "label"]]):
-        raise InputError(
-            "the two methods were not scored on the same clips and labels: "
-            f"{len(one)} and {len(two)} rows; keep the clips both have"
-        )
-    matrices_one, strata = _subject_matrices(one)
-    matrices_two, _ = _subject_matrices(two)
+    runs = [[given] if isinstance(given, pd.DataFrame) else list(given) for given in methods]
+    tables = [
+        [check_predictions(table).sort_values(keys, ignore_index=True) for table in some]
+        for some in runs
+    ]
+    first = tables[0][0][[*keys, "label"]]
+    for table in (table for some in tables for table in some):
+        if not table[[*keys, "label"]].equals(first):
+            raise InputError(
+                "the two methods were not scored on the same clips and labels: "
+                f"{len(first)} and {len(table)} rows; keep the clips both have"
+            )
+    matrices = [[_subject_matrices(table) for table in some] for some in tables]
+    return [[one for one, _ in some] for some in matrices], matrices[0][0][1]
+
+
+def _resampled(
+    runs: Sequence[NDArray[np.int64]],
+    strata: NDArray[np.int64],
+    metric: str,
+    resamples: int,
+    seed: int,
+) -> tuple[float, NDArray[np.float64]]:
+    """Return the mean score of the runs, and that of each resample of subjects and runs."""
     weights = _draws(strata, resamples, seed)
-    one, two = (
-        from_confusion(np.tensordot(weights, matrices, axes=1), metric)
-        for matrices in (matrices_one, matrices_two)
-    )
-    low, high = np.percentile(one - two, (2.5, 97.5))
-    difference = from_confusion(matrices_one.sum(axis=0), metric) - from_confusion(
-        matrices_two.sum(axis=0), metric
-    )
-    return PairedDifference(difference, float(low), float(high), float(np.mean(one > two)))
+    value = float(np.mean([from_confusion(run.sum(axis=0), metric) for run in runs]))
+    drawn = np.stack([from_confusion(np.tensordot(weights, run, axes=1), metric) for run in runs])
+    if len(runs) == 1:
+        return value, drawn[0]
+    chosen = np.random.default_rng([seed, 1]).integers(len(runs), size=drawn.shape)
+    return value, np.take_along_axis(drawn, chosen, axis=0).mean(axis=0)
 
 
 def _subject_matrices(table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

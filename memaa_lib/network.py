@@ -279,13 +279,15 @@ class AvatarNetwork:
     """The network as what learns a fold: avatars of each clip at several factors in, its class out.
 
     Inputs are ``(N, A, V, ...)``, a column for each of the profile's ``alphas``. The starting weights are
-    arrays, which several processes can read from one file.
+    arrays, which several processes can read from one file. With ``copies_by_class`` a rarer class is
+    trained on more of its factors, the first ones of ``train_alphas``.
     """
 
     def __init__(
         self, profile: TrainingProfile, start: Mapping[str, NDArray[Any]], device: str = "cpu"
     ) -> None:
         self.profile, self.start, self.device = profile, start, device
+        self.copies_by_class = False
         self.weights: Mapping[str, torch.Tensor] | torch.nn.Module = {}
         self.digest = ""
         self.record: dict[str, Any] = {}
@@ -299,7 +301,12 @@ class AvatarNetwork:
     ) -> None:
         """Train on the avatars at the training factors, each with its clip's label."""
         columns = [self.profile.alphas.index(alpha) for alpha in self.profile.train_alphas]
-        images = inputs[:, columns].reshape(-1, *inputs.shape[2:])
+        copies = np.full(len(labels), len(columns))
+        if self.copies_by_class:  # not the paper's: as many as make the classes equally frequent
+            counts = np.bincount(labels, minlength=len(CLASSES))
+            copies = np.clip(np.rint(counts.max() / counts[labels]), 1, len(columns)).astype(int)
+        clips = np.repeat(np.arange(len(labels)), copies)
+        images = inputs[clips, [column for count in copies for column in columns[:count]]]
         start = {name: torch.from_numpy(np.array(values)) for name, values in self.start.items()}
 
         def look(epoch: int, part: torch.nn.Module) -> None:
@@ -307,9 +314,14 @@ class AvatarNetwork:
             if after_epoch is not None:
                 after_epoch(epoch)
 
-        targets = np.repeat(labels, len(columns))
         trained = train(
-            images, targets, self.profile, start, seed=seed, device=self.device, after_epoch=look
+            images,
+            labels[clips],
+            self.profile,
+            start,
+            seed=seed,
+            device=self.device,
+            after_epoch=look,
         )
         self.weights, self.digest = trained.state, trained.digest
         self.record = {

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
 
+import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -19,12 +21,13 @@ from numpy.typing import NDArray
 from memaa_lib._support.cache import VERSION, fingerprint, kept, kept_arrays
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.running import in_parallel, one_opencv_thread, progress
-from memaa_lib.avatar import AvatarSettings, emotion_avatar, make_avatars
+from memaa_lib.avatar import AvatarSettings, clip_to_avatar, emotion_avatar, make_avatars
 from memaa_lib.baselines import apex_position
 from memaa_lib.clips import Clip, read_image, write_image
 from memaa_lib.datasets import ClipRow, load_clip, load_index, rows_of
 from memaa_lib.datasets.index import Roots
 from memaa_lib.datasets.layout import clip_fingerprint
+from memaa_lib.experiments import pretraining
 from memaa_lib.experiments.original_avatar import original_emotion_avatar
 from memaa_lib.experiments.reference_runs import Runs, Tables, read_reference
 from memaa_lib.magnification import Magnification, magnify
@@ -32,9 +35,12 @@ from memaa_lib.metrics import paired_bootstrap, subject_bootstrap
 from memaa_lib.paper import DATASETS, TEST_ALPHA, TRAINING_ALPHAS
 from memaa_lib.profiles import profile_named
 from memaa_lib.protocol import Memaa, Results, evaluate, make_folds
+from memaa_lib.registration import register
 from memaa_lib.texture import keep_frames
 
-Picture = Literal["avatar", "unaligned", "plain mean", "apex frame", "original avatar"]
+Picture = Literal[
+    "avatar", "unaligned", "plain mean", "apex frame", "original avatar", "late start", "jittered"
+]
 FULL = "full method"
 
 
@@ -56,7 +62,13 @@ class Arm:
         What the network sees: the ``"avatar"``; ``"unaligned"``: the mean of the kept magnified
         frames without registration; ``"plain mean"``: the mean of all frames, nothing done to them;
         ``"apex frame"``: the magnified apex frame alone; ``"original avatar"``: that of Yang and
-        Bhanu, see :func:`memaa_lib.experiments.original_avatar.original_emotion_avatar`.
+        Bhanu, see :func:`memaa_lib.experiments.original_avatar.original_emotion_avatar`; ``"late
+        start"``: the avatar, whose filter starts from the mean of the first frames in place of the
+        first one; ``"jittered"``: the avatar of a clip that is cut out less exactly.
+    class_weights
+        ``"balanced"`` or ``"none"``: how much the clips of a class count in the loss.
+    copies_by_class
+        Whether a clip of a rare class is trained on at more factors than one of a frequent class.
 
     Examples
     --------
@@ -70,6 +82,8 @@ class Arm:
     test_alpha: float = TEST_ALPHA
     settings: AvatarSettings = field(default_factory=AvatarSettings)
     picture: Picture = "avatar"
+    class_weights: str = "balanced"
+    copies_by_class: bool = False
 
     def __post_init__(self) -> None:
         """Check the picture."""
@@ -104,15 +118,26 @@ ARMS: dict[str, Arm] = {
             settings=_magnified(per_frame_r=(0.4, 0.05)),
         ),
         Arm(
-            "B: ideal 0.4-3 Hz",
+            "B: ideal 0.4-3 Hz, a band that is often empty",
             "temporal filter",
             settings=_magnified(temporal="ideal", band_hz=(0.4, 3.0)),
         ),
         Arm(
-            "C: ideal 5-25 Hz",
+            "C: ideal 5-25 Hz, faster than the movement",
             "temporal filter",
             settings=_magnified(temporal="ideal", band_hz=(5.0, 25.0)),
         ),
+        Arm(
+            "F: ideal 0.5-10 Hz",
+            "temporal filter",
+            settings=_magnified(temporal="ideal"),
+        ),
+        Arm(
+            "F, no frame removed",
+            "temporal filter",
+            settings=AvatarSettings(Magnification(temporal="ideal"), remove_frames=False),
+        ),
+        Arm("started from the mean of five frames", "temporal filter", picture="late start"),
         Arm(
             "D: onset-referenced",
             "temporal filter",
@@ -125,12 +150,29 @@ ARMS: dict[str, Arm] = {
         ),
         Arm("no frame removed", "frame removal", settings=AvatarSettings(remove_frames=False)),
         Arm("aligned first", "registration", settings=AvatarSettings(sequence="align_first")),
+        Arm(
+            "aligned first, landmarks smoothed",
+            "registration",
+            settings=AvatarSettings(sequence="align_first", smooth=3.0),
+        ),
         Arm("no registration", "registration", picture="unaligned"),
         Arm("apex frame", "picture", picture="apex frame"),
         Arm("mean of the clip as it is", "picture", **_UNMAGNIFIED, picture="plain mean"),
         Arm("original avatar", "picture", **_UNMAGNIFIED, picture="original avatar"),
+        Arm("cut out less exactly", "picture", picture="jittered"),
+        Arm("loss not weighted", "imbalance", class_weights="none"),
+        Arm(
+            "loss not weighted, copies by class",
+            "imbalance",
+            (10.0, 5.0, 15.0),  # a frequent class has the first of them only
+            class_weights="none",
+            copies_by_class=True,
+        ),
     )
 }
+STARTS = 3  # starting weights that the reference run takes every arm from: seeds 0 to 2
+LATE_START = 5  # frames whose mean a "late start" begins from
+JITTER = (0.9, 1.1), 0.05  # sizes of a cut, and how far it is off, as shares of the sides
 QUICK = tuple(name for name, arm in ARMS.items() if not arm.needs_own_avatars)
 
 
@@ -142,6 +184,7 @@ def run_arm(
     *,
     root: Roots = None,
     allow_mixed: bool = False,
+    weights: Path | str | None = None,
     seed: int = 0,
     n_jobs: int = 2,
 ) -> Results:
@@ -155,6 +198,8 @@ def run_arm(
         See :func:`memaa_lib.protocol.train`.
     profile
         Name of the training profile; the arm replaces its amplifications.
+    weights
+        Starting weights; default: those of the profile.
     seed
         Seed of folds and training.
     n_jobs
@@ -172,13 +217,33 @@ def run_arm(
     if name not in ARMS:
         raise InputError(f"{name}: no such arm; there are {', '.join(ARMS)}")
     arm = ARMS[name]
-    changed = profile_named(profile, train_alphas=arm.train_alphas, test_alpha=arm.test_alpha)
+    factors = {"train_alphas": arm.train_alphas, "test_alpha": arm.test_alpha}
+    other = {} if arm.class_weights == "balanced" else {"class_weights": arm.class_weights}
+    changed = profile_named(profile, **factors, **other)
     index = load_index(dataset, root, allow_mixed=allow_mixed)
     folds = make_folds(index, protocol, seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an ideal filter warns of clips in which its band is empty
         pictures = make_pictures(index, changed.alphas, arm, n_jobs=n_jobs)
-    return evaluate(pictures, index, folds, Memaa(changed, seed=seed, n_jobs=n_jobs), n_jobs=n_jobs)
+    system = (_ByClass if arm.copies_by_class else Memaa)(
+        changed, seed=seed, weights=weights, n_jobs=n_jobs
+    )
+    return evaluate(pictures, index, folds, system, n_jobs=n_jobs)
+
+
+class _ByClass(Memaa):
+    """The method, trained on more copies of a rarer class."""
+
+    def key(self) -> Any:
+        """Return all that results depend on besides avatars, labels and seed."""
+        return *super().key(), "copies by class"
+
+    def learner(self, features: NDArray[np.uint8]) -> tuple[NDArray[Any], Any]:
+        """Return what the network takes, and the network."""
+        inputs, network = super().learner(features)
+        ours: Any = network
+        ours.copies_by_class = True
+        return inputs, network
 
 
 def make_pictures(
@@ -236,6 +301,12 @@ def clip_pictures(clip: Clip, alphas: Sequence[float], arm: Arm, apex: int) -> N
     (1, 224, 224, 3)
     """
     settings = arm.settings
+    if arm.picture == "jittered":
+        return clip_to_avatar(_jittered(clip), alphas, settings)
+    if arm.picture == "late start":
+        magnified = _magnified_from_the_mean(clip, alphas, settings)
+        aligned = (register(keep_frames(one, settings.scoring)) for one in magnified)
+        return np.stack([emotion_avatar(one, settings.size) for one in aligned])
     if arm.picture == "plain mean":
         pictures = [clip] * len(alphas)
     else:
@@ -245,6 +316,36 @@ def clip_pictures(clip: Clip, alphas: Sequence[float], arm: Arm, apex: int) -> N
     if arm.picture == "unaligned" and settings.remove_frames:
         pictures = [keep_frames(one, settings.scoring) for one in pictures]
     return np.stack([emotion_avatar(one, settings.size) for one in pictures])
+
+
+def _magnified_from_the_mean(
+    clip: Clip, alphas: Sequence[float], settings: AvatarSettings
+) -> list[Clip]:
+    """Magnify a clip with the mean of its first frames before it, which the filter then starts from."""
+    mean = clip.frames[:LATE_START].mean(axis=0).round().astype(np.uint8)
+    led = Clip(np.concatenate([mean[None], clip.frames]), clip.fps)
+    return [
+        replace(clip, frames=one.frames[1:], landmarks=None)
+        for one in magnify(led, alphas, settings.magnification)
+    ]
+
+
+def _jittered(clip: Clip) -> Clip:
+    """Cut a clip out anew, a tenth too large or too small and a little aside; repeat the border."""
+    sizes, reach = JITTER
+    generator = np.random.default_rng(int(fingerprint(str(clip))[:8], 16))
+    size, (right, down) = generator.choice(sizes), generator.choice([-reach, reach], 2)
+    middle = np.array([clip.width, clip.height]) / 2
+    shift = middle * (1 - size) + size * middle * 2 * (right, down)
+    matrix = np.array([[size, 0, shift[0]], [0, size, shift[1]]], np.float32)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    frames = [
+        cv2.warpAffine(
+            frame, matrix, (clip.width, clip.height), flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
+        for frame in clip.frames
+    ]
+    return replace(clip, frames=np.stack(frames), landmarks=None)
 
 
 def _kept_pictures(row: ClipRow, alphas: tuple[float, ...], arm: Arm) -> NDArray[np.uint8]:
@@ -273,13 +374,17 @@ def _original_avatars(rows: Sequence[ClipRow], n_alphas: int, size: int) -> NDAr
     return np.repeat(avatars[:, None], n_alphas, axis=1)
 
 
-def compare_arms(runs: Mapping[str, Results | pd.DataFrame], reference: str = FULL) -> pd.DataFrame:
+Run: TypeAlias = Results | pd.DataFrame | Sequence[pd.DataFrame]
+
+
+def compare_arms(runs: Mapping[str, Run], reference: str = FULL) -> pd.DataFrame:
     """Return the score of each arm with its interval, and its difference from the full method.
 
     Parameters
     ----------
     runs
-        Arm to results (or to their table of predictions), on the same clips and folds.
+        Arm to results, to their table of predictions, or to tables from several starting weights,
+        on the same clips and folds.
     reference
         The arm that the others are held against.
 
@@ -287,7 +392,8 @@ def compare_arms(runs: Mapping[str, Results | pd.DataFrame], reference: str = FU
     -------
     pandas.DataFrame
         One row an arm: ``part``; ``uf1, low, high``; ``uar``; and ``difference, difference_low,
-        difference_high`` of UF1 from a paired bootstrap over subjects.
+        difference_high`` of UF1 from a paired bootstrap over subjects, and over starting weights
+        where there are several.
 
     Raises
     ------
@@ -296,10 +402,7 @@ def compare_arms(runs: Mapping[str, Results | pd.DataFrame], reference: str = FU
     """
     if reference not in runs:
         raise InputError(f"{reference}: was not run; run it to compare with it")
-    tables = {
-        name: run if isinstance(run, pd.DataFrame) else run.predictions
-        for name, run in runs.items()
-    }
+    tables = {name: getattr(run, "predictions", run) for name, run in runs.items()}
     rows = {}
     for name, table in tables.items():
         score = subject_bootstrap(table, "uf1")
@@ -320,11 +423,19 @@ def compare_arms(runs: Mapping[str, Results | pd.DataFrame], reference: str = FU
 def every_arm(
     dataset: str, protocol: str, profile: str, *, seed: int, n_jobs: int, **where: Any
 ) -> tuple[Runs, Tables]:
-    """Run every arm."""
+    """Run every arm from starting weights of several seeds."""
     if protocol == "cross":
         raise InputError("protocol 'cross' has no arms; choose loso, kfold or composite")
     given: Any = {"seed": seed, "n_jobs": n_jobs, **where}
-    return {name: run_arm(name, dataset, protocol, profile, **given) for name in ARMS}, {}
+    runs = {}
+    for start in range(STARTS):
+        settings = replace(pretraining.settings_for(profile_named(profile)), seed=start)
+        weights = pretraining.pretrained_weights(settings, n_jobs=n_jobs)
+        for name in ARMS:
+            runs[f"{name} | {start}"] = run_arm(
+                name, dataset, protocol, profile, weights=weights, **given
+            )
+    return runs, {}
 
 
 def with_reference(
@@ -346,7 +457,8 @@ def with_reference(
     pandas.DataFrame
         As :func:`compare_arms`, with the column ``run``: ``"here"`` or ``"reference"``. Each arm is
         held against the full method of its own run; ``attrs["agreement"]`` is the share of clips
-        for which the full method says the same in both. Only what was run here if no reference run
+        for which the full method says the same in both, on average over the reference run's starting
+        weights. Only what was run here if no reference run
         of the same data, protocol and profile is kept.
     """
     table = compare_arms(runs).assign(run="here")
@@ -357,15 +469,31 @@ def with_reference(
     wanted = {"data": data, "protocol": protocol, "profile": profile}
     if any(kept.provenance[key] != value for key, value in wanted.items()):
         return table
-    others = compare_arms(kept.runs).assign(run="reference")
-    mine, theirs = (run["prediction"] for run in (runs[FULL].predictions, kept.runs[FULL]))
+    theirs = by_arm(kept.runs)
+    others = compare_arms(theirs).assign(run="reference")
+    agreement = np.mean(
+        [
+            (
+                runs[FULL].predictions["prediction"].to_numpy() == table["prediction"].to_numpy()
+            ).mean()
+            for table in theirs[FULL]
+        ]
+    )
     both = pd.concat([table, others.drop(index=table.index, errors="ignore")])
     both = both.reindex([name for name in ARMS if name in both.index])
-    both.attrs["agreement"] = float((mine.to_numpy() == theirs.to_numpy()).mean())
+    both.attrs["agreement"] = float(agreement)
     return both
 
 
-def pooled_reference(datasets: Sequence[str] = DATASETS) -> dict[str, pd.DataFrame]:
+def by_arm(runs: Mapping[str, pd.DataFrame]) -> dict[str, list[pd.DataFrame]]:
+    """Put the runs of an arm from several starting weights, ``"arm | start"``, together."""
+    arms: dict[str, list[pd.DataFrame]] = {}
+    for name, table in runs.items():
+        arms.setdefault(name.split(" | ")[0], []).append(table)
+    return arms
+
+
+def pooled_reference(datasets: Sequence[str] = DATASETS) -> dict[str, list[pd.DataFrame]]:
     """Pool the reference runs of several data sets: every arm on the clips of all of them.
 
     Each set was trained and tested on its own; only the answers are put together. A part that
@@ -378,8 +506,8 @@ def pooled_reference(datasets: Sequence[str] = DATASETS) -> dict[str, pd.DataFra
 
     Returns
     -------
-    dict of str to pandas.DataFrame
-        Arm to table of predictions, for :func:`compare_arms`.
+    dict of str to list of pandas.DataFrame
+        Arm to a table of predictions for each starting weights, for :func:`compare_arms`.
 
     Raises
     ------
@@ -389,8 +517,8 @@ def pooled_reference(datasets: Sequence[str] = DATASETS) -> dict[str, pd.DataFra
 
     Examples
     --------
-    >>> len(pooled_reference(["smic"])["full method"])
-    164
+    >>> [len(table) for table in pooled_reference(["smic"])["full method"]]
+    [164, 164, 164]
     """
     kept = [read_reference(f"arms/{dataset}") for dataset in datasets]
     alike = ("protocol", "profile", "seed", "start")
@@ -402,10 +530,12 @@ def pooled_reference(datasets: Sequence[str] = DATASETS) -> dict[str, pd.DataFra
                     f"arms/{dataset}: {key} is {own!r}, that of arms/{datasets[0]} {first!r}; run "
                     f"'memaa reference arms {dataset}' again"
                 )
-    return {
-        name: pd.concat([reference.runs[name] for reference in kept], ignore_index=True)
-        for name in kept[0].runs
-    }
+    return by_arm(
+        {
+            name: pd.concat([reference.runs[name] for reference in kept], ignore_index=True)
+            for name in kept[0].runs
+        }
+    )
 
 
 def arm_names(which: str) -> Sequence[str]:

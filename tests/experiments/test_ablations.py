@@ -1,5 +1,7 @@
 """Arms: each changes what its name says, and differences are paired."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +23,7 @@ from memaa_lib.experiments.ablations import (
 )
 from memaa_lib.experiments.reference_runs import Reference
 from memaa_lib.magnification import Magnification, magnify
+from memaa_lib.profiles import profile_named
 from memaa_lib.texture import Scoring, keep_frames
 
 
@@ -55,7 +58,9 @@ def test_each_arm_changes_one_thing():
         changed = [
             arm.settings != full.settings,
             arm.picture != full.picture,
-            (arm.train_alphas, arm.test_alpha) != (full.train_alphas, full.test_alpha),
+            (sorted(arm.train_alphas), arm.test_alpha)
+            != (sorted(full.train_alphas), full.test_alpha),
+            (arm.class_weights, arm.copies_by_class) != ("balanced", False),
         ]
         # a picture of unmagnified frames is one change, though it changes the factors too
         assert sum(changed) == (arm.name != full.name) or arm.picture in (
@@ -77,6 +82,50 @@ def test_plain_mean_is_the_mean_of_the_frames(clip):
     pictures = clip_pictures(clip, [0.0, 5.0], ARMS["mean of the clip as it is"], apex=0)
     assert np.array_equal(pictures[0], emotion_avatar(clip))
     assert np.array_equal(pictures[0], pictures[1])
+
+
+def test_a_late_start_halves_what_the_first_frame_s_noise_leaves_and_spares_a_still_clip(clip):
+    arm, settings = ARMS["started from the mean of five frames"], AvatarSettings()
+    still = replace(clip, frames=np.repeat(clip.frames[:1], clip.n_frames, axis=0))
+    (magnified,) = ablations._magnified_from_the_mean(still, [10.0], settings)
+    assert np.array_equal(magnified.frames, still.frames)
+    generator = np.random.default_rng(0)
+    noisy = np.clip(still.frames + generator.normal(0, 3, still.frames.shape).round(), 0, 255)
+    noisy = replace(still, frames=noisy.astype(np.uint8))
+    (late,) = ablations._magnified_from_the_mean(noisy, [10.0], settings)
+    usual = magnify(noisy, 10.0)
+    left = [np.std(one.frames.mean(axis=0) - noisy.frames.mean(axis=0)) for one in (late, usual)]
+    assert left[0] < left[1] / 1.5
+    assert arm.picture == "late start"
+
+
+def test_a_jittered_clip_is_cut_a_tenth_off_and_always_alike(clip):
+    moved = ablations._jittered(clip)
+    assert moved.frames.shape == clip.frames.shape
+    assert np.array_equal(moved.frames, ablations._jittered(clip).frames)
+    assert not np.array_equal(moved.frames, clip.frames)
+
+
+def test_rarer_classes_get_more_copies(monkeypatch):
+    from memaa_lib import network
+
+    seen = {}
+
+    def trained(images, labels, *rest, **options):
+        seen["images"], seen["labels"] = images[:, 0].tolist(), labels.tolist()
+        return network.Trained({}, (0.0,), "")
+
+    monkeypatch.setattr(network, "train", trained)
+    profile = profile_named("laptop", train_alphas=(10.0, 5.0, 15.0))
+    learner = network.AvatarNetwork(profile, {})
+    inputs = np.arange(7)[:, None, None] * 100 + np.array([5, 10, 15])[None, :, None]
+    labels = np.array([0, 0, 0, 0, 1, 1, 2])
+    learner.fit(inputs, labels, seed=0)
+    assert seen["labels"] == np.repeat(labels, 3).tolist()
+    learner.copies_by_class = True
+    learner.fit(inputs, labels, seed=0)
+    assert seen["labels"] == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2]
+    assert seen["images"] == [10, 110, 210, 310, 410, 405, 510, 505, 610, 605, 615]
 
 
 def test_apex_frame_is_the_magnified_one(clip):
@@ -128,14 +177,18 @@ def test_an_unknown_picture_is_refused():
 
 def test_arms_of_the_reference_run_stand_beside_those_run_here(monkeypatch):
     given = {"data": "twin", "protocol": "loso", "profile": "laptop"}
-    runs = {"full method": FakeResults(0).predictions, "apex frame": FakeResults(9).predictions}
+    runs = {
+        f"{arm} | {start}": FakeResults(wrong + start).predictions
+        for start in range(2)
+        for arm, wrong in (("full method", 0), ("apex frame", 9))
+    }
     kept = Reference(given, runs, {})
     monkeypatch.setattr(ablations, "read_reference", lambda name: kept)
     here = {"full method": FakeResults(3)}
     table = with_reference(here, "twin", "smic", "loso", "laptop")
     assert table["run"].to_dict() == {"full method": "here", "apex frame": "reference"}
-    assert table.attrs["agreement"] == pytest.approx(27 / 30)
-    own = compare_arms(kept.runs)
+    assert table.attrs["agreement"] == pytest.approx((27 + 28) / 2 / 30)
+    own = compare_arms(ablations.by_arm(kept.runs))
     # each is held against the full method of its own run
     assert table.loc["apex frame", "difference"] == own.loc["apex frame", "difference"]
     other = with_reference(here, "another twin", "smic", "loso", "laptop")
@@ -145,7 +198,8 @@ def test_arms_of_the_reference_run_stand_beside_those_run_here(monkeypatch):
 def test_the_pooled_reference_runs_bear_out_what_page_10_says():
     kept = pooled_reference()
     assert list(kept) == list(ARMS)
-    clips = kept["full method"].groupby("dataset").size()
+    assert all(len(tables) == ablations.STARTS for tables in kept.values())
+    clips = kept["full method"][0].groupby("dataset").size()
     assert clips.to_dict() == {"smic": 164, "casme2": 145, "samm": 133}
     table = compare_arms(kept)
     lose = {
@@ -165,10 +219,10 @@ def test_the_pooled_reference_runs_bear_out_what_page_10_says():
 def test_runs_that_differ_are_not_pooled(monkeypatch):
     def read(name):
         given = {"protocol": "loso", "profile": "laptop", "seed": int("samm" in name), "start": "x"}
-        return Reference(given, {"full method": FakeResults(0).predictions}, {})
+        return Reference(given, {"full method | 0": FakeResults(0).predictions}, {})
 
     monkeypatch.setattr(ablations, "read_reference", read)
-    assert len(pooled_reference(["smic", "casme2"])["full method"]) == 60
+    assert [len(one) for one in pooled_reference(["smic", "casme2"])["full method"]] == [60]
     with pytest.raises(InputError, match="arms/samm: seed is 1, that of arms/smic 0; run 'memaa"):
         pooled_reference(["smic", "samm"])
 
