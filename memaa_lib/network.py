@@ -279,15 +279,13 @@ class AvatarNetwork:
     """The network as what learns a fold: avatars of each clip at several factors in, its class out.
 
     Inputs are ``(N, A, V, ...)``, a column for each of the profile's ``alphas``. The starting weights are
-    arrays, which several processes can read from one file. With ``copies_by_class`` a rarer class is
-    trained on more of its factors, the first ones of ``train_alphas``.
+    arrays, which several processes can read from one file.
     """
 
     def __init__(
         self, profile: TrainingProfile, start: Mapping[str, NDArray[Any]], device: str = "cpu"
     ) -> None:
         self.profile, self.start, self.device = profile, start, device
-        self.copies_by_class = False
         self.weights: Mapping[str, torch.Tensor] | torch.nn.Module = {}
         self.digest = ""
         self.record: dict[str, Any] = {}
@@ -301,10 +299,7 @@ class AvatarNetwork:
     ) -> None:
         """Train on the avatars at the training factors, each with its clip's label."""
         columns = [self.profile.alphas.index(alpha) for alpha in self.profile.train_alphas]
-        copies = np.full(len(labels), len(columns))
-        if self.copies_by_class:  # not the paper's: as many as make the classes equally frequent
-            counts = np.bincount(labels, minlength=len(CLASSES))
-            copies = np.clip(np.rint(counts.max() / counts[labels]), 1, len(columns)).astype(int)
+        copies = _copies(labels, self.profile)
         clips = np.repeat(np.arange(len(labels)), copies)
         images = inputs[clips, [column for count in copies for column in columns[:count]]]
         start = {name: torch.from_numpy(np.array(values)) for name, values in self.start.items()}
@@ -475,9 +470,18 @@ def _moved(
     )
 
 
+def _copies(labels: NDArray[np.int64], profile: TrainingProfile) -> NDArray[np.int64]:
+    """Return how many of the training factors each clip is trained on."""
+    every = len(profile.train_alphas)
+    if profile.class_weights != "copies":
+        return np.full(len(labels), every)
+    counts = np.bincount(labels, minlength=len(CLASSES))
+    return np.clip(np.rint(counts.max() / counts[labels]), 1, every).astype(np.int64)
+
+
 def _class_weights(target: torch.Tensor, profile: TrainingProfile) -> torch.Tensor | None:
     """Return weights inverse to the class frequencies, or None."""
-    if profile.class_weights == "none":
+    if profile.class_weights != "balanced":
         return None
     counts = torch.bincount(target, minlength=len(CLASSES)).float()
     return torch.where(counts > 0, counts.sum() / (len(CLASSES) * counts.clamp(min=1)), 0.0)

@@ -29,7 +29,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "initialisation": ("imagenet", "pretrained", "scratch"),
     "optimizer": ("sgd", "adamw"),
     "schedule": ("halving", "one-cycle"),
-    "class_weights": ("none", "balanced"),
+    "class_weights": ("none", "balanced", "copies"),
     "trainable": ("all", "layer4", "fc"),
     "precision": ("bfloat16", "float32"),
 }
@@ -77,8 +77,10 @@ class TrainingProfile:
         out, as batch normalisation needs two.
     class_weights
         ``"none"``: plain cross-entropy; ``"balanced"``: a class counts inversely to its frequency
-        among the *training* clips. Not stated; the paper presents magnified copies as its remedy
-        for imbalance, so none is assumed.
+        among the *training* clips; ``"copies"``: plain cross-entropy, and a clip of a rarer class is
+        trained on at more of ``train_alphas``, the first ones, so that classes are as equally
+        frequent as their number allows. Not stated; the paper presents magnified copies of every
+        clip as its remedy for imbalance, so none is assumed.
     trainable
         ``"all"`` weights, ``"layer4"`` (the last stage and the output) or ``"fc"`` (the output
         alone). Not stated; all is assumed.

@@ -66,9 +66,7 @@ class Arm:
         start"``: the avatar, whose filter starts from the mean of the first frames in place of the
         first one; ``"jittered"``: the avatar of a clip that is cut out less exactly.
     class_weights
-        ``"balanced"`` or ``"none"``: how much the clips of a class count in the loss.
-    copies_by_class
-        Whether a clip of a rare class is trained on at more factors than one of a frequent class.
+        How the classes are balanced, see :class:`memaa_lib.profiles.TrainingProfile`.
 
     Examples
     --------
@@ -83,7 +81,6 @@ class Arm:
     settings: AvatarSettings = field(default_factory=AvatarSettings)
     picture: Picture = "avatar"
     class_weights: str = "balanced"
-    copies_by_class: bool = False
 
     def __post_init__(self) -> None:
         """Check the picture."""
@@ -165,8 +162,7 @@ ARMS: dict[str, Arm] = {
             "loss not weighted, copies by class",
             "imbalance",
             (10.0, 5.0, 15.0),  # a frequent class has the first of them only
-            class_weights="none",
-            copies_by_class=True,
+            class_weights="copies",
         ),
     )
 }
@@ -217,33 +213,17 @@ def run_arm(
     if name not in ARMS:
         raise InputError(f"{name}: no such arm; there are {', '.join(ARMS)}")
     arm = ARMS[name]
-    factors = {"train_alphas": arm.train_alphas, "test_alpha": arm.test_alpha}
-    other = {} if arm.class_weights == "balanced" else {"class_weights": arm.class_weights}
-    changed = profile_named(profile, **factors, **other)
+    changes: dict[str, Any] = {"train_alphas": arm.train_alphas, "test_alpha": arm.test_alpha}
+    if arm.class_weights != ARMS[FULL].class_weights:  # otherwise the profile's own
+        changes["class_weights"] = arm.class_weights
+    changed = profile_named(profile, **changes)
     index = load_index(dataset, root, allow_mixed=allow_mixed)
     folds = make_folds(index, protocol, seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an ideal filter warns of clips in which its band is empty
         pictures = make_pictures(index, changed.alphas, arm, n_jobs=n_jobs)
-    system = (_ByClass if arm.copies_by_class else Memaa)(
-        changed, seed=seed, weights=weights, n_jobs=n_jobs
-    )
+    system = Memaa(changed, seed=seed, weights=weights, n_jobs=n_jobs)
     return evaluate(pictures, index, folds, system, n_jobs=n_jobs)
-
-
-class _ByClass(Memaa):
-    """The method, trained on more copies of a rarer class."""
-
-    def key(self) -> Any:
-        """Return all that results depend on besides avatars, labels and seed."""
-        return *super().key(), "copies by class"
-
-    def learner(self, features: NDArray[np.uint8]) -> tuple[NDArray[Any], Any]:
-        """Return what the network takes, and the network."""
-        inputs, network = super().learner(features)
-        ours: Any = network
-        ours.copies_by_class = True
-        return inputs, network
 
 
 def make_pictures(
@@ -438,51 +418,32 @@ def every_arm(
     return runs, {}
 
 
-def with_reference(
-    runs: Mapping[str, Results], data: str, dataset: str, protocol: str, profile: str
-) -> pd.DataFrame:
-    """Compare arms that were run here, and put those of the reference run beside them.
+def matching_reference(
+    data: str, dataset: str, protocol: str, profile: str
+) -> dict[str, list[pd.DataFrame]]:
+    """Return the reference run of every arm on the same data, or none.
 
     Parameters
     ----------
-    runs
-        Arms that were run here, the full method among them.
     data
         What :func:`memaa_lib.datasets.examples.describe` says of the data.
     dataset, protocol, profile
-        How they were run.
+        How the arms are run.
 
     Returns
     -------
-    pandas.DataFrame
-        As :func:`compare_arms`, with the column ``run``: ``"here"`` or ``"reference"``. Each arm is
-        held against the full method of its own run; ``attrs["agreement"]`` is the share of clips
-        for which the full method says the same in both, on average over the reference run's starting
-        weights. Only what was run here if no reference run
-        of the same data, protocol and profile is kept.
+    dict of str to list of pandas.DataFrame
+        Arm to a table of predictions for each starting weights, for :func:`compare_arms`; empty if no
+        run of the same data, protocol and profile is kept.
     """
-    table = compare_arms(runs).assign(run="here")
     try:
         kept = read_reference(f"arms/{dataset}")
     except InputError:
-        return table
+        return {}
     wanted = {"data": data, "protocol": protocol, "profile": profile}
     if any(kept.provenance[key] != value for key, value in wanted.items()):
-        return table
-    theirs = by_arm(kept.runs)
-    others = compare_arms(theirs).assign(run="reference")
-    agreement = np.mean(
-        [
-            (
-                runs[FULL].predictions["prediction"].to_numpy() == table["prediction"].to_numpy()
-            ).mean()
-            for table in theirs[FULL]
-        ]
-    )
-    both = pd.concat([table, others.drop(index=table.index, errors="ignore")])
-    both = both.reindex([name for name in ARMS if name in both.index])
-    both.attrs["agreement"] = float(agreement)
-    return both
+        return {}
+    return by_arm(kept.runs)
 
 
 def by_arm(runs: Mapping[str, pd.DataFrame]) -> dict[str, list[pd.DataFrame]]:

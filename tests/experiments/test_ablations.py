@@ -18,8 +18,8 @@ from memaa_lib.experiments.ablations import (
     clip_pictures,
     compare_arms,
     make_pictures,
+    matching_reference,
     pooled_reference,
-    with_reference,
 )
 from memaa_lib.experiments.reference_runs import Reference
 from memaa_lib.magnification import Magnification, magnify
@@ -60,7 +60,7 @@ def test_each_arm_changes_one_thing():
             arm.picture != full.picture,
             (sorted(arm.train_alphas), arm.test_alpha)
             != (sorted(full.train_alphas), full.test_alpha),
-            (arm.class_weights, arm.copies_by_class) != ("balanced", False),
+            arm.class_weights != full.class_weights,
         ]
         # a picture of unmagnified frames is one change, though it changes the factors too
         assert sum(changed) == (arm.name != full.name) or arm.picture in (
@@ -117,13 +117,12 @@ def test_rarer_classes_get_more_copies(monkeypatch):
 
     monkeypatch.setattr(network, "train", trained)
     profile = profile_named("laptop", train_alphas=(10.0, 5.0, 15.0))
-    learner = network.AvatarNetwork(profile, {})
     inputs = np.arange(7)[:, None, None] * 100 + np.array([5, 10, 15])[None, :, None]
     labels = np.array([0, 0, 0, 0, 1, 1, 2])
-    learner.fit(inputs, labels, seed=0)
+    network.AvatarNetwork(profile, {}).fit(inputs, labels, seed=0)
     assert seen["labels"] == np.repeat(labels, 3).tolist()
-    learner.copies_by_class = True
-    learner.fit(inputs, labels, seed=0)
+    by_class = replace(profile, class_weights="copies")
+    network.AvatarNetwork(by_class, {}).fit(inputs, labels, seed=0)
     assert seen["labels"] == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2]
     assert seen["images"] == [10, 110, 210, 310, 410, 405, 510, 505, 610, 605, 615]
 
@@ -175,24 +174,30 @@ def test_an_unknown_picture_is_refused():
         Arm("x", picture="portrait")
 
 
-def test_arms_of_the_reference_run_stand_beside_those_run_here(monkeypatch):
+def test_the_reference_run_of_the_same_data_is_found(monkeypatch):
     given = {"data": "twin", "protocol": "loso", "profile": "laptop"}
     runs = {
         f"{arm} | {start}": FakeResults(wrong + start).predictions
         for start in range(2)
         for arm, wrong in (("full method", 0), ("apex frame", 9))
     }
-    kept = Reference(given, runs, {})
-    monkeypatch.setattr(ablations, "read_reference", lambda name: kept)
-    here = {"full method": FakeResults(3)}
-    table = with_reference(here, "twin", "smic", "loso", "laptop")
-    assert table["run"].to_dict() == {"full method": "here", "apex frame": "reference"}
-    assert table.attrs["agreement"] == pytest.approx((27 + 28) / 2 / 30)
-    own = compare_arms(ablations.by_arm(kept.runs))
-    # each is held against the full method of its own run
-    assert table.loc["apex frame", "difference"] == own.loc["apex frame", "difference"]
-    other = with_reference(here, "another twin", "smic", "loso", "laptop")
-    assert list(other.index) == ["full method"]
+    monkeypatch.setattr(ablations, "read_reference", lambda name: Reference(given, runs, {}))
+    kept = matching_reference("twin", "smic", "loso", "laptop")
+    assert {arm: len(tables) for arm, tables in kept.items()} == {"full method": 2, "apex frame": 2}
+    assert kept["apex frame"][1] is runs["apex frame | 1"]
+    for other in (("real", "loso", "laptop"), ("twin", "kfold", "laptop"), ("twin", "loso", "x")):
+        assert matching_reference(other[0], "smic", *other[1:]) == {}
+
+
+def test_several_starts_widen_the_interval_and_their_scores_are_averaged():
+    one, other = FakeResults(3).predictions, FakeResults(15).predictions
+    table = compare_arms({"full method": [one, other], "same": [one, one], "apex": [other, one]})
+    alone = compare_arms({"full method": one, "other": other})
+    assert table.loc["full method", "uf1"] == pytest.approx(alone["uf1"].mean())
+    assert table.loc["apex", "difference"] == pytest.approx(0)
+    assert table.loc["apex", "difference_low"] < 0 < table.loc["apex", "difference_high"]
+    width = table["high"] - table["low"]
+    assert width["full method"] > width["same"]
 
 
 def test_the_pooled_reference_runs_bear_out_what_page_10_says():
@@ -227,13 +232,12 @@ def test_runs_that_differ_are_not_pooled(monkeypatch):
         pooled_reference(["smic", "samm"])
 
 
-def test_no_reference_run_leaves_what_was_run_here(monkeypatch):
+def test_without_a_reference_run_there_is_none(monkeypatch):
     def none(name):
         raise InputError("no such reference run")
 
     monkeypatch.setattr(ablations, "read_reference", none)
-    table = with_reference({"full method": FakeResults(3)}, "twin", "smic", "loso", "laptop")
-    assert table["run"].tolist() == ["here"]
+    assert matching_reference("twin", "smic", "loso", "laptop") == {}
 
 
 def test_an_arm_trains_and_tests_on_the_factors_it_names(monkeypatch):
