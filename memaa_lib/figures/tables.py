@@ -87,8 +87,6 @@ class IntervalRow(NamedTuple):
         The number and the bounds of its interval.
     marked
         Draw it in red, its name in bold.
-    hollow
-        Draw an open point.
     note
         What else to say of the row when it is pointed at.
     """
@@ -98,7 +96,6 @@ class IntervalRow(NamedTuple):
     low: float
     high: float
     marked: bool = False
-    hollow: bool = False
     note: str = ""
 
 
@@ -157,7 +154,7 @@ def intervals(
     for row in rows:
         numbers = f"{row.value:{sign}.3f} ({row.low:{sign}.3f} to {row.high:{sign}.3f})"
         words = html.escape(f"{row.name}: {numbers}. {row.note}".strip())
-        kind = " ".join(name for name in ("marked", "hollow") if getattr(row, name))
+        kind = "marked" if row.marked else ""
         track = f"--low:{place(row.low)};--high:{place(row.high)};--value:{place(row.value)}"
         body.append(
             f'<tr class="{kind}" data-words="{words}"><th scope="row">{html.escape(row.name)}</th>'

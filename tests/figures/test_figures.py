@@ -85,7 +85,7 @@ def places(markup: str) -> list[dict[str, float]]:
 def test_intervals_stand_where_their_numbers_are():
     rows = [
         figures.IntervalRow("a", 0.5, 0.25, 0.75, marked=True, note="Said of a."),
-        figures.IntervalRow("b & c", 0.0, -1.0, 2.0, hollow=True),
+        figures.IntervalRow("b & c", 0.0, -1.0, 2.0),
     ]
     markup = figures.intervals(rows, heads=("name", "score"), limits=(0, 1), line=0.25).data
     assert places(markup) == [
@@ -95,7 +95,7 @@ def test_intervals_stand_where_their_numbers_are():
     page = BeautifulSoup(markup, "html.parser")
     first, second = page.select("tbody tr")
     assert first["data-words"] == "a: 0.500 (0.250 to 0.750). Said of a."
-    assert (first["class"], second["class"]) == (["marked"], ["hollow"])
+    assert (first["class"], second["class"]) == (["marked"], [])
     assert second.th.get_text() == "b & c"
     assert "0.000 (-1.000 to 2.000)" in second.get_text(), (
         "numbers are told as they are, off the axis too"
