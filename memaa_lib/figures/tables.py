@@ -120,7 +120,7 @@ def intervals(
     line
         A value to mark with a vertical line, e.g. chance.
     limits
-        Ends of the axis; default: round numbers around the intervals and the line.
+        Ends of the axis; default: just around the intervals and the line.
 
     Returns
     -------
@@ -143,9 +143,10 @@ def intervals(
     if not rows:
         raise InputError("intervals: expected at least one row")
     ends = [end for row in rows for end in (row.low, row.high)] + ([] if line is None else [line])
-    ticks = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(*(limits or (min(ends), max(ends))))
-    first, last = limits or (ticks[0], ticks[-1])
-    sign = "+" if first < 0 else ""
+    margin = 0.02 * (max(ends) - min(ends)) or 0.1
+    first, last = limits or (min(ends) - margin, max(ends) + margin)
+    ticks = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(first, last)
+    sign = "+" if (limits or (min(ends),))[0] < 0 else ""
 
     def place(value: float) -> str:
         return f"{100 * (min(max(value, first), last) - first) / (last - first):.1f}%"
