@@ -241,11 +241,11 @@ class PairedDifference:
     share_above_zero: float
 
 
-Tables: TypeAlias = pd.DataFrame | Sequence[pd.DataFrame]
+Predictions: TypeAlias = pd.DataFrame | Sequence[pd.DataFrame]
 
 
 def subject_bootstrap(
-    predictions: Tables, metric: str = "uf1", *, resamples: int = 10_000, seed: int = 0
+    predictions: Predictions, metric: str = "uf1", *, resamples: int = 10_000, seed: int = 0
 ) -> Interval:
     """Return a score with the 95 % interval that resampling *subjects* gives.
 
@@ -280,15 +280,13 @@ def subject_bootstrap(
     >>> print(subject_bootstrap(pd.DataFrame(rows, columns=COLUMNS), "uar"))
     1.0000 [1.0000, 1.0000]
     """
-    (runs,), strata = _matrices_of_runs([predictions])
-    value, drawn = _resampled(runs, strata, metric, resamples, seed)
-    low, high = np.percentile(drawn, (2.5, 97.5))
-    return Interval(value, float(low), float(high))
+    ((value, drawn),) = _bootstrap([predictions], metric, resamples, seed)
+    return Interval(value, *_middle(drawn))
 
 
 def paired_bootstrap(
-    first: Tables,
-    second: Tables,
+    first: Predictions,
+    second: Predictions,
     metric: str = "uf1",
     *,
     resamples: int = 10_000,
@@ -324,22 +322,103 @@ def paired_bootstrap(
     >>> paired_bootstrap(table, table).difference
     0.0
     """
-    (one, two), strata = _matrices_of_runs([first, second])
-    if len(one) != len(two):
-        raise InputError(f"{len(one)} runs of one method and {len(two)} of the other; give as many")
-    value_one, drawn_one = _resampled(one, strata, metric, resamples, seed)
-    value_two, drawn_two = _resampled(two, strata, metric, resamples, seed)
-    low, high = np.percentile(drawn_one - drawn_two, (2.5, 97.5))
+    (one, drawn_one), (two, drawn_two) = _bootstrap([first, second], metric, resamples, seed)
     ahead = float(np.mean(drawn_one > drawn_two))
-    return PairedDifference(value_one - value_two, float(low), float(high), ahead)
+    return PairedDifference(one - two, *_middle(drawn_one - drawn_two), ahead)
+
+
+def compare(
+    methods: Mapping[str, Predictions],
+    reference: str,
+    metric: str = "uf1",
+    *,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return the score of each method and its difference from that of one of them.
+
+    Parameters
+    ----------
+    methods
+        Name to predictions as :func:`paired_bootstrap` takes them, all of the same clips.
+    reference
+        The method that all are held against.
+    metric
+        Name of a score, see :func:`from_confusion`.
+    resamples
+        Number of bootstrap resamples; all methods are scored on the same ones.
+    seed
+        Seed of the resampling.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a method: the score under the name of the metric, ``low``, ``high``; then
+        ``difference``, ``difference_low``, ``difference_high``. The bounds are those of
+        :func:`subject_bootstrap` and :func:`paired_bootstrap`.
+
+    Raises
+    ------
+    InputError
+        If the reference is no key, or the methods do not hold the same clips and labels.
+
+    Examples
+    --------
+    >>> rows = [("smic", f"s{i:02d}", "c", i % 3, i % 3) for i in range(6)]
+    >>> right = pd.DataFrame(rows, columns=COLUMNS)
+    >>> table = compare({"right": right, "mute": right.assign(prediction="negative")}, "right")
+    >>> table["difference"].round(3).to_dict()
+    {'right': 0.0, 'mute': -0.833}
+    """
+    if reference not in methods:
+        raise InputError(f"{reference}: not among {', '.join(methods)}")
+    scored = dict(
+        zip(methods, _bootstrap(list(methods.values()), metric, resamples, seed), strict=True)
+    )
+    against, drawn_against = scored[reference]
+    rows = [
+        (value, *_middle(drawn), value - against, *_middle(drawn - drawn_against))
+        for value, drawn in scored.values()
+    ]
+    bounds = ["low", "high", "difference", "difference_low", "difference_high"]
+    return pd.DataFrame(rows, index=list(scored), columns=[metric, *bounds])
+
+
+def _middle(drawn: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the bounds of the middle 95 % of the resamples."""
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def _bootstrap(
+    methods: Sequence[Predictions], metric: str, resamples: int, seed: int
+) -> list[tuple[float, NDArray[np.float64]]]:
+    """Return each method's score, and that of each resample of subjects, the same for all methods.
+
+    The score of several runs is their mean; a resample then draws runs, too.
+    """
+    matrices, strata = _matrices_of_runs(methods)
+    weights = _draws(strata, resamples, seed)
+    scored = []
+    for runs in matrices:
+        value = float(np.mean([from_confusion(run.sum(axis=0), metric) for run in runs]))
+        drawn = np.stack(
+            [from_confusion(np.tensordot(weights, run, axes=1), metric) for run in runs]
+        )
+        chosen = np.random.default_rng([seed, 1]).integers(len(runs), size=drawn.shape)
+        scored.append((value, np.take_along_axis(drawn, chosen, axis=0).mean(axis=0)))
+    return scored
 
 
 def _matrices_of_runs(
-    methods: Sequence[Tables],
+    methods: Sequence[Predictions],
 ) -> tuple[list[list[NDArray[np.int64]]], NDArray[np.int64]]:
     """Return each run's confusion matrix of each subject, and the subjects' data sets."""
     keys = ["dataset", "subject", "clip"]
     runs = [[given] if isinstance(given, pd.DataFrame) else list(given) for given in methods]
+    if len({len(some) for some in runs}) > 1:
+        numbers = " and ".join(str(len(some)) for some in runs)
+        raise InputError(f"{numbers} runs of the methods; give as many of each")
     tables = [
         [check_predictions(table).sort_values(keys, ignore_index=True) for table in some]
         for some in runs
@@ -348,28 +427,11 @@ def _matrices_of_runs(
     for table in (table for some in tables for table in some):
         if not table[[*keys, "label"]].equals(first):
             raise InputError(
-                "the two methods were not scored on the same clips and labels: "
-                f"{len(first)} and {len(table)} rows; keep the clips both have"
+                "the methods were not scored on the same clips and labels: "
+                f"{len(first)} and {len(table)} rows; keep the clips that all have"
             )
     matrices = [[_subject_matrices(table) for table in some] for some in tables]
     return [[one for one, _ in some] for some in matrices], matrices[0][0][1]
-
-
-def _resampled(
-    runs: Sequence[NDArray[np.int64]],
-    strata: NDArray[np.int64],
-    metric: str,
-    resamples: int,
-    seed: int,
-) -> tuple[float, NDArray[np.float64]]:
-    """Return the mean score of the runs, and that of each resample of subjects and runs."""
-    weights = _draws(strata, resamples, seed)
-    value = float(np.mean([from_confusion(run.sum(axis=0), metric) for run in runs]))
-    drawn = np.stack([from_confusion(np.tensordot(weights, run, axes=1), metric) for run in runs])
-    if len(runs) == 1:
-        return value, drawn[0]
-    chosen = np.random.default_rng([seed, 1]).integers(len(runs), size=drawn.shape)
-    return value, np.take_along_axis(drawn, chosen, axis=0).mean(axis=0)
 
 
 def _subject_matrices(table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -283,6 +283,21 @@ def test_paired_bootstrap_wants_the_same_clips():
         metrics.paired_bootstrap(table, table.iloc[1:])
 
 
+def test_comparing_many_methods_equals_comparing_two_at_a_time():
+    one, other = random_table(), random_table(seed=1)
+    other = one.assign(prediction=other["prediction"])
+    table = metrics.compare({"one": [one, other], "other": [other, other]}, "one", resamples=90)
+    score = metrics.subject_bootstrap([one, other], resamples=90)
+    pair = metrics.paired_bootstrap([other, other], [one, other], resamples=90)
+    assert table.loc["one", ["uf1", "low", "high"]].tolist() == [score.value, score.low, score.high]
+    found = table.loc["other", ["difference", "difference_low", "difference_high"]].tolist()
+    assert found == [pair.difference, pair.low, pair.high]
+    with pytest.raises(InputError, match="third: not among one"):
+        metrics.compare({"one": one}, "third")
+    with pytest.raises(InputError, match="2 and 1 runs of the methods; give as many"):
+        metrics.compare({"one": [one, one], "other": one}, "one")
+
+
 def test_resamples_must_be_positive():
     with pytest.raises(InputError, match="resamples"):
         metrics.subject_bootstrap(random_table(), resamples=0)

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from memaa_lib import metrics
 from memaa_lib._support.cache import VERSION, fingerprint, kept, kept_arrays
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.running import in_parallel, one_opencv_thread, progress
@@ -31,7 +32,6 @@ from memaa_lib.experiments import pretraining
 from memaa_lib.experiments.original_avatar import original_emotion_avatar
 from memaa_lib.experiments.reference_runs import Runs, Tables, read_reference
 from memaa_lib.magnification import Magnification, magnify
-from memaa_lib.metrics import paired_bootstrap, subject_bootstrap
 from memaa_lib.paper import DATASETS, TEST_ALPHA, TRAINING_ALPHAS
 from memaa_lib.profiles import profile_named
 from memaa_lib.protocol import Memaa, Results, evaluate, make_folds
@@ -166,7 +166,7 @@ ARMS: dict[str, Arm] = {
         ),
     )
 }
-STARTS = 3  # starting weights that the reference run takes every arm from: seeds 0 to 2
+ARM_STARTS = 3  # starting weights that the reference run takes every arm from: seeds 0 to 2
 LATE_START = 5  # frames whose mean a "late start" begins from
 JITTER = (0.9, 1.1), 0.05  # sizes of a cut, and how far it is off, as shares of the sides
 QUICK = tuple(name for name, arm in ARMS.items() if not arm.needs_own_avatars)
@@ -354,7 +354,7 @@ def _original_avatars(rows: Sequence[ClipRow], n_alphas: int, size: int) -> NDAr
     return np.repeat(avatars[:, None], n_alphas, axis=1)
 
 
-Run: TypeAlias = Results | pd.DataFrame | Sequence[pd.DataFrame]
+Run: TypeAlias = Results | metrics.Predictions
 
 
 def compare_arms(runs: Mapping[str, Run], reference: str = FULL) -> pd.DataFrame:
@@ -383,21 +383,10 @@ def compare_arms(runs: Mapping[str, Run], reference: str = FULL) -> pd.DataFrame
     if reference not in runs:
         raise InputError(f"{reference}: was not run; run it to compare with it")
     tables = {name: getattr(run, "predictions", run) for name, run in runs.items()}
-    rows = {}
-    for name, table in tables.items():
-        score = subject_bootstrap(table, "uf1")
-        pair = paired_bootstrap(table, tables[reference], "uf1")
-        rows[name] = {
-            "part": ARMS[name].part if name in ARMS else "",
-            "uf1": score.value,
-            "low": score.low,
-            "high": score.high,
-            "uar": subject_bootstrap(table, "uar", resamples=1).value,
-            "difference": pair.difference,
-            "difference_low": pair.low,
-            "difference_high": pair.high,
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    compared = metrics.compare(tables, reference)
+    compared["uar"] = metrics.compare(tables, reference, "uar", resamples=1)["uar"]
+    compared["part"] = [ARMS[name].part if name in ARMS else "" for name in tables]
+    return compared
 
 
 def every_arm(
@@ -408,9 +397,8 @@ def every_arm(
         raise InputError("protocol 'cross' has no arms; choose loso, kfold or composite")
     given: Any = {"seed": seed, "n_jobs": n_jobs, **where}
     runs = {}
-    for start in range(STARTS):
-        settings = replace(pretraining.settings_for(profile_named(profile)), seed=start)
-        weights = pretraining.pretrained_weights(settings, n_jobs=n_jobs)
+    for start in range(ARM_STARTS):
+        weights = pretraining.weights_from_seed(profile_named(profile), start, n_jobs=n_jobs)
         for name in ARMS:
             runs[f"{name} | {start}"] = run_arm(
                 name, dataset, protocol, profile, weights=weights, **given

@@ -283,6 +283,22 @@ def weights_for(profile: TrainingProfile, *, n_jobs: int = 2, device: str = "cpu
     return pretrained_weights(settings_for(profile), n_jobs=n_jobs, device=device)
 
 
+def weights_from_seed(profile: TrainingProfile, seed: int, *, n_jobs: int = 2) -> Path:
+    """Return what a profile would start from had its pre-training another seed.
+
+    Raises
+    ------
+    InputError
+        If the profile starts from something else.
+    """
+    if profile.initialisation != "pretrained":
+        raise InputError(
+            f"profile {profile.name!r} starts from {profile.initialisation}; only a profile that "
+            "starts from pre-trained weights, such as 'laptop', has starts of several seeds"
+        )
+    return pretrained_weights(replace(settings_for(profile), seed=seed), n_jobs=n_jobs)
+
+
 def pretrained_weights(
     settings: Pretraining = PRETRAINING, *, n_jobs: int = 2, device: str = "cpu"
 ) -> Path:

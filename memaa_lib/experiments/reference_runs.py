@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +88,8 @@ def keep(
     members = members_of(dataset, protocol)
     profile_named(profile)
     check_file(path)
-    runs, tables = experiment(dataset, protocol, profile, seed=seed, n_jobs=n_jobs, **where)
     index = load_index("composite" if len(members) > 1 else dataset, **where)
+    runs, tables = experiment(dataset, protocol, profile, seed=seed, n_jobs=n_jobs, **where)
     given = {"dataset": dataset, "protocol": protocol, "profile": profile, "seed": seed}
     first: Any = next(iter(runs.values()))
     told = {"data": describe(index), **given, "start": first.start, "folds": len(first.folds)}
@@ -204,18 +204,11 @@ def starts(
     The runs differ in the seed of the pre-training alone: its people, clips, first weights and
     order. The spread of their scores is what an interval over subjects cannot show.
     """
-    begins = profile_named(profile).initialisation
-    if begins != "pretrained":
-        raise InputError(
-            f"profile {profile!r} starts from {begins}; only a profile that starts from "
-            "pre-trained weights, such as 'laptop', has starts of several seeds"
-        )
     if protocol == "cross":
         raise InputError("protocol 'cross' has six runs a start; choose loso, kfold or composite")
     runs = {}
     for number in range(STARTS):
-        settings = replace(pretraining.settings_for(profile_named(profile)), seed=number)
-        weights = pretraining.pretrained_weights(settings, n_jobs=n_jobs)
+        weights = pretraining.weights_from_seed(profile_named(profile), number, n_jobs=n_jobs)
         runs[f"seed {number}"] = train(
             dataset, "memaa", protocol, profile, weights=weights, seed=seed, n_jobs=n_jobs, **where
         )

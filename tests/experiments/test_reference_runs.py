@@ -167,6 +167,7 @@ def test_every_experiment_reads_the_roots_that_it_is_given(monkeypatch, experime
 
     for module in (protocol, ablations, comparison):
         monkeypatch.setattr(module, "load_index", read)
+    monkeypatch.setattr(library.pretraining, "pretrained_weights", lambda made, n_jobs: made)
     where = {"root": {"smic": "r"}, "allow_mixed": True}
     with pytest.raises(Asked):
         experiment("smic", "kfold", "laptop", seed=0, n_jobs=1, **where)
