@@ -217,6 +217,48 @@ def texture_intensity(
     return np.asarray(total)
 
 
+def flicker_intensity(
+    n_frames: int, settings: Scoring | None = None, **options: Any
+) -> NDArray[np.float64]:
+    """Return A_i of a clip whose patterns are drawn anew in every frame, by the number of frames alone.
+
+    Parameters
+    ----------
+    n_frames
+        T, frames of the clip.
+    settings, **options
+        See :func:`texture_intensity`.
+
+    Returns
+    -------
+    ndarray
+        ``float64`` ``(T,)``, 1 on average.
+
+    Notes
+    -----
+    Where a window shows a frame at the places P, for the padding may repeat it, the frame enters the
+    transform at temporal frequency x with the sum of exp(-2 pi j x p / N) over P. Frames that have
+    nothing in common add up in power, so the magnitude at x is the root of the sum of the squares; A_i
+    adds it up over all frequencies that the mask passes. What a frame shows does not matter.
+
+    Examples
+    --------
+    >>> flicker_intensity(4, window=3, cutoff=1).round(2)
+    array([0.99, 1.01, 1.01, 0.99])
+    """
+    settings = replace(settings or Scoring(), **options)
+    window = settings.window
+    distance = _distance(*_block_size(*settings.size, settings.blocks), window)
+    passed = (distance >= settings.cutoff).sum(axis=(1, 2))  # at each temporal frequency
+    order = _padded_order(n_frames, window, settings.padding)
+    intensity = np.empty(n_frames)
+    for i in range(n_frames):
+        shown = np.arange(n_frames) == order[i : i + window, None]  # which place shows which frame
+        power = np.square(np.abs(scipy.fft.fft(shown, axis=0))).sum(axis=1)
+        intensity[i] = passed @ np.sqrt(power)
+    return intensity / intensity.mean()
+
+
 def sized_gray(clip: Clip, settings: Scoring | None = None) -> NDArray[np.uint8]:
     """Return the frames in gray at the size at which they are scored, ``(T, rows, columns)``."""
     rows, columns = (settings or Scoring()).size

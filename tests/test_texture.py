@@ -16,6 +16,7 @@ from memaa_lib.clips import Clip
 from memaa_lib.texture import (
     Scoring,
     above_mean,
+    flicker_intensity,
     keep_frames,
     lbp_map,
     passed_fraction,
@@ -123,6 +124,25 @@ def test_a_still_clip_scores_alike_in_every_frame_and_all_stay() -> None:
     intensity = scores(still, window=5, blocks=2, cutoff=10)
     assert intensity.std() < 1e-6 * intensity.mean()
     assert above_mean(intensity).all()
+
+
+@pytest.mark.parametrize("n_frames", [31, 58, 90])
+@pytest.mark.parametrize("padding", ["replicate", "reflect"])
+def test_frames_that_have_nothing_in_common_score_by_the_length_of_the_clip_alone(
+    n_frames: int, padding: str
+) -> None:
+    found = scores(noise(n_frames, 170, 140), padding=padding)
+    expected = flicker_intensity(n_frames, padding=padding)
+    np.testing.assert_allclose(found / found.mean(), expected, atol=0.01)
+    assert np.corrcoef(found, expected)[0, 1] > 0.98
+
+
+def test_a_frame_and_its_mirror_image_add_up_and_copies_side_by_side_do_not() -> None:
+    mirrored, copied = (flicker_intensity(101, padding=one) for one in ("reflect", "replicate"))
+    free, edges = slice(30, 71), [*range(2, 25), *range(76, 99)]
+    assert np.ptp(mirrored[free]) == pytest.approx(0, abs=1e-12)
+    assert mirrored[edges].min() > mirrored[free].max()
+    assert copied[edges].max() < copied[free].min()
 
 
 def test_a_flickering_part_of_the_clip_scores_higher() -> None:

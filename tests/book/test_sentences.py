@@ -31,7 +31,13 @@ from memaa_lib.registration import (
 )
 from memaa_lib.synthetic import CAMERAS, FaceRig, plan_clip, render_clip, sample_identity, true_flow
 from memaa_lib.synthetic.rendering import clip_weights
-from memaa_lib.texture import FACE_SIZE, keep_frames
+from memaa_lib.texture import (
+    FACE_SIZE,
+    above_mean,
+    flicker_intensity,
+    keep_frames,
+    texture_intensity,
+)
 
 FILTERS = ("ideal", "iir", "butterworth", "onset")
 CLIPS = [(fps, n) for fps in (100, 200) for n in range(25, 131, 15)]
@@ -101,6 +107,17 @@ def test_at_alpha_10_the_avatar_is_as_noisy_as_one_or_two_averaged_frames(datase
     assert 0.7 < magnified < 2.5
 
 
+# ------------------------------------------------------------------ frame removal (page 03)
+@pytest.mark.parametrize(
+    ("dataset", "inside", "outside"), [("smic", 0.8, 0.4), ("casme2", 1, 0.1), ("samm", 1, 0.1)]
+)
+def test_the_number_of_frames_alone_keeps_the_middle_where_clips_are_long(dataset, inside, outside):
+    lengths = [clip.n_frames for clip in plan_release(dataset, 0) if not clip.outside]
+    kept = {n: above_mean(flicker_intensity(n)) for n in set(lengths)}
+    shares = [(kept[n][middle_half(n)].mean(), kept[n][~middle_half(n)].mean()) for n in lengths]
+    np.testing.assert_allclose(np.mean(shares, axis=0), (inside, outside), atol=0.05)
+
+
 # ------------------------------------------------------------------ Section 2 and the bands (scorecard)
 STABLE = list(POINTS["stable"])
 MOVING = [*range(17, 27), *range(48, 68)]
@@ -137,6 +154,18 @@ def test_alignment_puts_the_face_at_no_exact_place_and_takes_a_part_of_the_movem
                 for track in (rendered.landmarks, head)
             ]
             assert low < ((left[0] - left[1])[MOVING] * true).sum() / np.square(true).sum() < high
+
+
+@pytest.mark.slow
+def test_the_score_goes_by_the_number_of_frames(filmed):
+    for _, _, _, clip in filmed:
+        alone = flicker_intensity(clip.n_frames)
+        magnified = texture_intensity(magnify(clip, 10))
+        assert np.corrcoef(alone, magnified)[0, 1] > 0.98
+        assert np.mean(above_mean(alone) == above_mean(magnified)) > 0.95
+        mirrored = flicker_intensity(clip.n_frames, padding="reflect")
+        found = texture_intensity(clip, padding="reflect")
+        assert np.corrcoef(mirrored, found)[0, 1] > 0.98
 
 
 @pytest.mark.slow
