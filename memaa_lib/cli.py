@@ -452,8 +452,8 @@ def train(
 @app.command()
 def reference(
     what: Annotated[
-        Literal["runs", "starts", "arms", "systems"],
-        typer.Argument(help="runs or starts (page 07), arms (page 10) or systems (page 13)."),
+        Literal["runs", "starts", "arms", "systems", "published"],
+        typer.Argument(help="runs or starts (page 07), arms (10), systems or published (13)."),
     ],
     dataset: Annotated[str, DATASET],
     protocol: Annotated[str, typer.Option(help="loso, kfold, composite or cross.")] = "loso",
@@ -471,6 +471,8 @@ def reference(
     Example: [bold]memaa reference arms smic[/bold]
 
     Example: [bold]memaa reference systems composite --protocol kfold[/bold]
+
+    Example: [bold]memaa reference published composite --protocol kfold --profile paper[/bold]
     """
     from memaa_lib.datasets.roots import given_roots
     from memaa_lib.experiments import ablations, comparison, reference_runs
@@ -481,6 +483,7 @@ def reference(
         "starts": reference_runs.starts,
         "arms": ablations.every_arm,
         "systems": comparison.systems,
+        "published": comparison.published,
     }
     name = f"cross-{dataset}" if protocol == "cross" else dataset
     file = target or reference_runs.results_folder() / what / f"{name}.json"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,11 +73,17 @@ def linear_machine(profile: str) -> Learner:
 
 @dataclass(frozen=True)
 class NetSettings:
-    """How a small network is trained: Adam, cross-entropy, no validation, no early stopping."""
+    """How a small network is trained: Adam, cross-entropy, no validation, no early stopping.
+
+    ``scaling`` says how flow images are scaled: ``"one for all"`` divides each channel by its spread
+    over the training clips, so that a strong movement stays stronger than a weak one; ``"per clip"``
+    stretches each channel of each clip to 0-255 by itself.
+    """
 
     epochs: int
     learning_rate: float
     batch_size: int
+    scaling: Literal["one for all", "per clip"] = "one for all"
 
 
 class SmallNet:
@@ -108,7 +114,7 @@ class SmallNet:
         self.scale = np.ones((1, 3, 1, 1), np.float32)
 
     def fit(self, features: NDArray[Any], labels: NDArray[np.int64], seed: int = 0) -> None:
-        """Learn from u, v and strain ``(N, 2352)``, each divided by its spread over these clips.
+        """Learn from u, v and strain ``(N, 2352)``, scaled as the settings say.
 
         The seed is of weights, order and dropout: the same one gives the same bytes.
         """
@@ -117,10 +123,10 @@ class SmallNet:
         from memaa_lib.network import one_thread
 
         _check(features, labels)
-        images = _as_images(features)
-        spread = images.std(axis=(0, 2, 3), keepdims=True)
-        self.scale = np.maximum(spread, 1e-6)
-        inputs, target = torch.from_numpy(images / self.scale), torch.from_numpy(labels)
+        if self.settings.scaling == "one for all":
+            spread = _as_images(features).std(axis=(0, 2, 3), keepdims=True)
+            self.scale = np.maximum(spread, 1e-6)
+        inputs, target = torch.from_numpy(self._inputs(features)), torch.from_numpy(labels)
         with one_thread(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = self.make().train()
@@ -147,8 +153,16 @@ class SmallNet:
         if self.network is None:
             raise InputError("the network has not been trained; call fit first")
         with one_thread(), torch.inference_mode():
-            scores = self.network(torch.from_numpy(_as_images(features) / self.scale))
+            scores = self.network(torch.from_numpy(self._inputs(features)))
         return scores.argmax(dim=1).numpy()
+
+    def _inputs(self, features: NDArray[Any]) -> NDArray[np.float32]:
+        """Return scaled images ``(N, 3, 28, 28)``."""
+        images = _as_images(features)
+        if self.settings.scaling == "one for all":
+            return images / self.scale
+        low, high = (end(axis=(2, 3), keepdims=True) for end in (images.min, images.max))
+        return 255 * (images - low) / np.maximum(high - low, 1e-6)
 
     @property
     def digest(self) -> str:
@@ -175,6 +189,8 @@ class System:
     learner
         From the name of a profile to what learns. The profile ``"paper"`` takes the training settings
         that were published, ``"laptop"`` settings that two cores finish in minutes.
+    published
+        The features as they were published, where ours differ; the profile ``"paper"`` takes them.
 
     Examples
     --------
@@ -188,11 +204,17 @@ class System:
     source: str
     features: Callable[[FaceClip], NDArray[np.float32]]
     learner: Callable[[str], Learner] = linear_machine
+    published: Callable[[FaceClip], NDArray[np.float32]] | None = None
 
-    @property
-    def shares(self) -> str:
-        """Where its features are kept: systems with the same ones share them."""
-        return self.features.__module__.rpartition(".")[2]
+    def features_of(self, profile: str) -> Callable[[FaceClip], NDArray[np.float32]]:
+        """Return the features that a profile takes."""
+        return self.published if profile == "paper" and self.published else self.features
+
+    def shares(self, profile: str) -> str:
+        """Return where the features are kept: systems with the same ones share them."""
+        features = self.features_of(profile)
+        folder = features.__module__.rpartition(".")[2]
+        return folder if features is self.features else f"{folder}-published"
 
 
 def _as_images(features: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -53,7 +53,7 @@ class ComparedSystem:
     system
         A value of :data:`SYSTEMS`.
     profile
-        ``"laptop"``, or ``"paper"`` for the published training settings of the small networks.
+        ``"laptop"``, or ``"paper"`` for the published flow and training settings.
     seed
         Seed of the run.
     n_jobs
@@ -83,7 +83,8 @@ class ComparedSystem:
 
     def features(self, index: pd.DataFrame, n_jobs: int) -> NDArray[np.float32]:
         """Return the features of all clips."""
-        return make_features(index, [self.name], apex_rule=self.apex_rule, n_jobs=n_jobs)[self.name]
+        given: Any = {"apex_rule": self.apex_rule, "n_jobs": n_jobs}
+        return make_features(index, [self.name], self.profile, **given)[self.name]
 
     def key(self) -> Any:
         """Return all that results depend on besides features, labels and seed."""
@@ -107,6 +108,7 @@ def _named(method: str) -> System:
 def make_features(
     index: pd.DataFrame,
     methods: Sequence[str],
+    profile: str = "laptop",
     *,
     apex_rule: ApexRule = "middle",
     n_jobs: int = 2,
@@ -119,6 +121,8 @@ def make_features(
         One row a clip, from :func:`memaa_lib.datasets.load_index`.
     methods
         Names of systems.
+    profile
+        ``"laptop"``, or ``"paper"`` for the features as published.
     apex_rule
         See :class:`memaa_lib.baselines.FaceClip`.
     n_jobs
@@ -136,10 +140,10 @@ def make_features(
     """
     if not len(index):
         raise InputError("the index holds no clip; choose a data set and protocol that do")
-    shared = {method: _named(method).shares for method in methods}
-    wanted = {_named(method).shares: method for method in methods}
+    shared = {method: _named(method).shares(profile) for method in methods}
+    wanted = {name: method for method, name in shared.items()}
     rows = rows_of(index)
-    calls = ((row, tuple(wanted.values()), apex_rule) for row in rows)
+    calls = ((row, tuple(wanted.values()), profile, apex_rule) for row in rows)
     found: dict[str, list[NDArray[np.float32]]] = {name: [] for name in wanted}
     with progress("features", len(rows)) as advance:
         for result in in_parallel(_kept_features, calls, n_jobs):
@@ -151,18 +155,18 @@ def make_features(
 
 
 def _kept_features(
-    row: ClipRow, methods: tuple[str, ...], apex_rule: ApexRule
+    row: ClipRow, methods: tuple[str, ...], profile: str, apex_rule: ApexRule
 ) -> dict[str, NDArray[np.float32]]:
     """Features of one clip, from the cache where they are there."""
     clip, result = FaceClip(row, apex_rule=apex_rule), {}
     key = fingerprint(VERSION, clip_fingerprint(row), clip.size, apex_rule)
     for method in methods:
-        system = SYSTEMS[method]
+        name, features = SYSTEMS[method].shares(profile), SYSTEMS[method].features_of(profile)
 
-        def make(system: System = system) -> tuple[NDArray[np.float32]]:
-            return (system.features(clip),)
+        def make(features: Any = features) -> tuple[NDArray[np.float32]]:
+            return (features(clip),)
 
-        result[system.shares] = kept_arrays(f"features/{system.shares}/{key}.npz", make)[0]
+        result[name] = kept_arrays(f"features/{name}/{key}.npz", make)[0]
     return result
 
 

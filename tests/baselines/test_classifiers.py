@@ -1,5 +1,7 @@
 """Classifiers learn, repeat themselves, and refuse what they cannot use; networks as published."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -88,6 +90,23 @@ def test_a_network_learns_and_repeats_itself(make):
     other = SmallNet(make, NetSettings(1, 2e-3, 16))
     other.fit(features, labels, seed=2)
     assert other.digest != one.digest
+
+
+def test_stretched_per_clip_a_strong_movement_looks_like_a_weak_one():
+    features, labels = moving_blocks()
+    stronger = features * np.where(np.arange(len(features)) % 2, 4, 1)[:, None]
+    per_clip, one_for_all = (
+        [SmallNet(STSTNet, replace(QUICK, scaling=scaling)) for _ in range(2)]
+        for scaling in ("per clip", "one for all")
+    )
+    for nets in (per_clip, one_for_all):
+        for net, given in zip(nets, (features, stronger), strict=True):
+            net.fit(given, labels, seed=1)
+    assert per_clip[0].digest == per_clip[1].digest
+    assert one_for_all[0].digest != one_for_all[1].digest
+    inputs = per_clip[0]._inputs(features)
+    assert (inputs.min(axis=(2, 3)) == 0).all()
+    np.testing.assert_allclose(inputs.max(axis=(2, 3)), 255, rtol=1e-6)
 
 
 def test_training_leaves_the_global_random_numbers_alone():

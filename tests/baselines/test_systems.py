@@ -9,6 +9,10 @@ import pytest
 
 from memaa_lib._support.errors import InputError
 from memaa_lib.baselines import SYSTEMS, FaceClip, cost_per_clip, make_features
+from memaa_lib.baselines.bi_woof import bi_woof
+from memaa_lib.baselines.flow import onset_to_apex
+from memaa_lib.baselines.flow_images import flow_image
+from memaa_lib.datasets import rows_of
 from memaa_lib.metrics import read_megc_log, write_megc_log
 from memaa_lib.protocol import Results, evaluate, leave_one_subject_out, system_named
 from tests.fake_releases import copied_elsewhere
@@ -71,6 +75,15 @@ def test_features_are_read_from_disk_and_made_again_if_damaged(
     again = make_features(index, ["bi_woof", "lbp_top"], n_jobs=1)
     assert len(calls) == 1
     assert np.array_equal(again["lbp_top"], features["lbp_top"])
+
+
+def test_the_paper_profile_takes_the_published_flow_and_changes_nothing_else(index, features):
+    published = make_features(index, list(SYSTEMS), "paper", n_jobs=1)
+    changed = [name for name in SYSTEMS if not np.array_equal(published[name], features[name])]
+    assert changed == ["bi_woof", "off_apexnet", "ststnet"]
+    flow = onset_to_apex(FaceClip(rows_of(index)[0]), "tvl1")
+    assert np.array_equal(published["bi_woof"][0], bi_woof(flow))
+    assert np.array_equal(published["ststnet"][0], flow_image(flow).ravel())
 
 
 def test_a_copied_cache_serves_copied_clips(index, features, tmp_path, monkeypatch):
