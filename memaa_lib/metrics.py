@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from memaa_lib._support.cache import atomic_path
-from memaa_lib._support.errors import InputError
+from memaa_lib._support.errors import InputError, check_count
 from memaa_lib.paper import CLASSES
 
 COLUMNS: tuple[str, ...] = ("dataset", "subject", "clip", "label", "prediction")
@@ -447,15 +447,14 @@ def _subject_matrices(table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[n
 
 def _draws(strata: NDArray[np.int64], resamples: int, seed: int) -> NDArray[np.float64]:
     """Return how often each subject is drawn in each resample, ``(resamples, G)``."""
-    if int(resamples) < 1:
-        raise InputError(f"resamples must be at least 1; got {resamples}")
+    check_count("resamples", resamples)
     generator = np.random.default_rng(seed)
     # How often each is drawn is all that matters: a resample's matrix is a weighted sum of theirs.
-    weights = np.zeros((int(resamples), strata.size))
+    weights = np.zeros((resamples, strata.size))
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)
         equal = np.full(members.size, 1.0 / members.size)
-        weights[:, members] = generator.multinomial(members.size, equal, size=int(resamples))
+        weights[:, members] = generator.multinomial(members.size, equal, size=resamples)
     return weights
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from memaa_lib._support.errors import InputError
+from memaa_lib._support.errors import InputError, check_count
 from memaa_lib.metrics import Interval, from_confusion
 from memaa_lib.paper import CLASSES
 
@@ -107,12 +107,11 @@ def row_bootstrap(
     clips = counts.sum(axis=1).astype(np.int64)
     if (clips == 0).any():
         raise InputError(f"each row needs a clip to draw from; got the row sums {clips.tolist()}")
-    if int(resamples) < 1:
-        raise InputError(f"resamples must be at least 1; got {resamples}")
+    check_count("resamples", resamples)
     generator = np.random.default_rng(seed)
     shares = counts / clips[:, np.newaxis]
     drawn = np.stack(
-        [generator.multinomial(clips[row], shares[row], int(resamples)) for row in range(side)],
+        [generator.multinomial(clips[row], shares[row], resamples) for row in range(side)],
         axis=1,
     )
     low, high = np.percentile(from_confusion(drawn, metric), (2.5, 97.5))
