@@ -72,6 +72,7 @@ results: $(READY)  ## make all reference runs of pages 07, 10 and 13 anew, in re
 	@$(BIN)/memaa reference starts composite --protocol composite
 	@for set in smic casme2 samm; do $(BIN)/memaa reference arms $$set || exit 1; done
 	@$(BIN)/memaa reference systems composite --protocol kfold
+	@$(BIN)/memaa reference published composite --protocol kfold --profile paper
 
 bench: $(READY)  ## time the method against peers: benchmarks/results.md
 	@$(BIN)/python benchmarks/bench_method.py

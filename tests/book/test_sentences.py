@@ -275,6 +275,15 @@ def test_two_systems_come_out_near_where_they_were_published_and_bi_woof_below()
     assert published["STSTNet"] < paper.table(3).loc["Our Approach", ("Combined", "UF1")] < 0.7885
 
 
+def test_published_flow_and_scaling_make_no_difference_that_could_be_told():
+    ours, theirs = (read_reference(f"{name}/composite").runs for name in ("systems", "published"))
+    assert list(theirs) == ["Bi-WOOF", "STSTNet"]
+    for title, table in theirs.items():
+        pair = metrics.paired_bootstrap(table, ours[title])
+        assert abs(pair.difference) < 0.02
+        assert pair.low < 0 < pair.high
+
+
 def test_systems_that_read_two_frames_cost_a_fifth_where_clips_are_long():
     cost = read_reference("systems/composite").tables["cost"]
     for dataset in ("casme2", "samm"):
