@@ -16,12 +16,21 @@ import pandas as pd
 from memaa_lib import metrics, paper
 from memaa_lib.avatar import clip_to_avatar
 from memaa_lib.baselines import SYSTEMS, cost_per_clip, make_features
+from memaa_lib.baselines.classifiers import LinearMachine
+from memaa_lib.baselines.evm_lbp_top import ALPHAS, of_alpha
 from memaa_lib.baselines.flow import flow_errors
 from memaa_lib.datasets import load_clip, load_index, rows_of
 from memaa_lib.experiments.audit import published_scores
 from memaa_lib.experiments.probes import probe_features, probe_predictions
 from memaa_lib.experiments.reference_runs import Runs, Tables
-from memaa_lib.protocol import Results, make_folds, members_of, system_named, train
+from memaa_lib.protocol import (
+    Results,
+    make_folds,
+    members_of,
+    subject_keys,
+    system_named,
+    train,
+)
 
 OURS = "motion-magnified avatar"
 PROBE = "flow probe"
@@ -100,7 +109,7 @@ def systems(
         timed = part.iloc[:: max(1, len(part) // _CLIPS_TIMED)]
         compared = cost_per_clip(timed, list(SYSTEMS)).reset_index()
         costs.append(pd.concat([avatar_cost(timed), compared]).assign(dataset=name))
-    tables = {"cost": pd.concat(costs)}
+    tables = {"cost": pd.concat(costs), "alpha": alpha_curve(index, n_jobs)}
     if index["is_twin"].all():
         chosen = pd.concat(
             [part.iloc[:: len(part) // _PAIRS_HELD_AGAINST_TRUTH] for part in members.values()]
@@ -109,6 +118,39 @@ def systems(
         folds = make_folds(index, protocol, train=dataset, seed=seed)
         runs[PROBE] = probe_predictions(probe_features(index)[1], index, folds)
     return runs, tables
+
+
+def alpha_curve(index: pd.DataFrame, n_jobs: int = 2) -> pd.DataFrame:
+    """Score LBP-TOP on magnified clips for every factor, leaving one subject or one video out.
+
+    Parameters
+    ----------
+    index
+        Clips of several subjects.
+    n_jobs
+        Processes. The result does not depend on it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a factor: ``alpha``, and UF1 as ``subject`` and ``video`` is left out.
+    """
+    from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
+
+    made = make_features(index, ["evm_lbp_top"], n_jobs=n_jobs)["evm_lbp_top"]
+    labels = metrics.class_codes(index["label"])
+    left_out, rows = {"subject": subject_keys(index), "video": np.arange(len(index))}, []
+    for alpha in ALPHAS:
+        row: dict[str, float] = {"alpha": alpha}
+        features = of_alpha(made, alpha).astype(np.float64)
+        # the machine with the products of all pairs of clips worked out once
+        machine = LinearMachine().machine.set_params(kernel="precomputed")
+        given: Any = (machine, features @ features.T, labels)
+        for name, groups in left_out.items():
+            predicted = cross_val_predict(*given, groups=groups, cv=LeaveOneGroupOut())
+            row[name] = metrics.uf1(labels, predicted)
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def published(

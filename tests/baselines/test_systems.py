@@ -19,7 +19,7 @@ from tests.fake_releases import copied_elsewhere
 
 LENGTHS = {
     "lbp_top": 1200, "bi_woof": 200, "off_apexnet": 2352, "ststnet": 2352, "hog3d": 800,
-    "apex": 1475,
+    "apex": 1475, "evm_lbp_top": 10800,
 }  # fmt: skip
 SUMMED = {"lbp_top": 75, "apex": 25}
 

@@ -275,6 +275,16 @@ def test_two_systems_come_out_near_where_they_were_published_and_bi_woof_below()
     assert published["STSTNet"] < paper.table(3).loc["Our Approach", ("Combined", "UF1")] < 0.7885
 
 
+def test_magnification_before_lbp_top_brings_nothing_and_leaving_out_a_video_flatters():
+    kept = read_reference("systems/composite")
+    curve = kept.tables["alpha"].set_index("alpha")
+    assert (curve.idxmax() == 0).all()
+    assert (curve.idxmin() == 30).all()
+    assert (curve["video"] > curve["subject"]).all()
+    pair = metrics.paired_bootstrap(kept.runs["EVM + LBP-TOP"], kept.runs["LBP-TOP"])
+    assert pair.low < 0 < pair.high
+
+
 def test_published_flow_and_scaling_make_no_difference_that_could_be_told():
     ours, theirs = (read_reference(f"{name}/composite").runs for name in ("systems", "published"))
     assert list(theirs) == ["Bi-WOOF", "STSTNet"]
