@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from memaa_lib import metrics, paper
+from memaa_lib._support.errors import InputError
 from memaa_lib.avatar import clip_to_avatar
 from memaa_lib.baselines import SYSTEMS, cost_per_clip, make_features
 from memaa_lib.baselines.classifiers import LinearMachine
@@ -157,6 +158,8 @@ def published(
     dataset: str, protocol: str, profile: str, *, seed: int, n_jobs: int, **where: Any
 ) -> tuple[Runs, Tables]:
     """Run :data:`PUBLISHED`, of which the profile ``"paper"`` has flow and training as published."""
+    if profile != "paper":
+        raise InputError(f"profile {profile!r} is not as published; give 'paper'")
     return {
         SYSTEMS[name].title: train(
             dataset, name, protocol, profile, seed=seed, n_jobs=n_jobs, **where

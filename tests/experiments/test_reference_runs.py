@@ -178,6 +178,11 @@ def test_a_profile_that_one_system_lacks_is_refused_before_the_first_runs():
         systems("smic", "kfold", "paper-pretrained", seed=0, n_jobs=1)
 
 
+def test_only_published_settings_are_kept_as_published():
+    with pytest.raises(InputError, match="'laptop' is not as published; give 'paper'"):
+        comparison.published("smic", "kfold", "laptop", seed=0, n_jobs=1)
+
+
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_committed_runs_can_be_read_and_say_what_they_are(path):
     reference = read_reference(path)
