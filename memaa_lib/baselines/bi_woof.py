@@ -12,13 +12,15 @@ block's strain, not the mean. Its flow is TV-L1, which the profile ``"paper"`` t
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from memaa_lib._support.errors import InputError
 from memaa_lib.baselines.classifiers import System
 from memaa_lib.baselines.faces import FaceClip
-from memaa_lib.baselines.flow import onset_to_apex, optical_strain
+from memaa_lib.baselines.flow import Estimator, onset_to_apex, optical_strain
 
 BLOCKS = 5
 BINS = 8
@@ -53,16 +55,17 @@ def bi_woof(
     return np.asarray(features.ravel() / (norm if norm > 0 else 1.0), np.float32)
 
 
-def clip_features(clip: FaceClip) -> NDArray[np.float32]:
+def clip_features(clip: FaceClip, estimator: Estimator = "dis") -> NDArray[np.float32]:
     """Return the features of a clip, see :func:`bi_woof`."""
-    return bi_woof(onset_to_apex(clip))
-
-
-def published_features(clip: FaceClip) -> NDArray[np.float32]:
-    """Return the features of a clip with TV-L1 flow."""
-    return bi_woof(onset_to_apex(clip, "tvl1"))
+    return bi_woof(onset_to_apex(clip, estimator))
 
 
 SYSTEMS = (
-    System("bi_woof", "Bi-WOOF", "Liong et al. 2018", clip_features, published=published_features),
+    System(
+        "bi_woof",
+        "Bi-WOOF",
+        "Liong et al. 2018",
+        clip_features,
+        published=partial(clip_features, estimator="tvl1"),
+    ),
 )

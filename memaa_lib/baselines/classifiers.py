@@ -212,9 +212,8 @@ class System:
 
     def shares(self, profile: str) -> str:
         """Return where the features are kept: systems with the same ones share them."""
-        features = self.features_of(profile)
-        folder = features.__module__.rpartition(".")[2]
-        return folder if features is self.features else f"{folder}-published"
+        folder = self.features.__module__.rpartition(".")[2]
+        return folder if self.features_of(profile) is self.features else f"{folder}-published"
 
 
 def _as_images(features: NDArray[np.floating]) -> NDArray[np.float32]:

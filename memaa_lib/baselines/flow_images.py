@@ -9,13 +9,15 @@ their learning rates fit that scale; we have not seen the images.
 
 from __future__ import annotations
 
+from functools import partial
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from memaa_lib.baselines.classifiers import SIDE, NetSettings, SmallNet, System
 from memaa_lib.baselines.faces import FaceClip
-from memaa_lib.baselines.flow import onset_to_apex, optical_strain
+from memaa_lib.baselines.flow import Estimator, onset_to_apex, optical_strain
 
 OFF_APEXNET_SETTINGS = {
     "paper": NetSettings(3000, 1e-4, 256, "per clip"),
@@ -51,14 +53,12 @@ def flow_image(flow: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.ascontiguousarray(small.transpose(2, 0, 1), np.float32)
 
 
-def clip_features(clip: FaceClip) -> NDArray[np.float32]:
+def clip_features(clip: FaceClip, estimator: Estimator = "dis") -> NDArray[np.float32]:
     """Return the network input of a clip as a vector ``(2352,)``, see :func:`flow_image`."""
-    return flow_image(onset_to_apex(clip)).ravel()
+    return flow_image(onset_to_apex(clip, estimator)).ravel()
 
 
-def published_features(clip: FaceClip) -> NDArray[np.float32]:
-    """Return :func:`clip_features` with TV-L1 flow."""
-    return flow_image(onset_to_apex(clip, "tvl1")).ravel()
+published_features = partial(clip_features, estimator="tvl1")
 
 
 def off_apexnet(profile: str) -> SmallNet:

@@ -83,8 +83,10 @@ class ComparedSystem:
 
     def features(self, index: pd.DataFrame, n_jobs: int) -> NDArray[np.float32]:
         """Return the features of all clips."""
-        given: Any = {"apex_rule": self.apex_rule, "n_jobs": n_jobs}
-        return make_features(index, [self.name], self.profile, **given)[self.name]
+        made = make_features(
+            index, [self.name], self.profile, apex_rule=self.apex_rule, n_jobs=n_jobs
+        )
+        return made[self.name]
 
     def key(self) -> Any:
         """Return all that results depend on besides features, labels and seed."""

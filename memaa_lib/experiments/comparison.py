@@ -17,8 +17,7 @@ from memaa_lib import metrics, paper
 from memaa_lib._support.errors import InputError
 from memaa_lib.avatar import clip_to_avatar
 from memaa_lib.baselines import SYSTEMS, cost_per_clip, make_features
-from memaa_lib.baselines.classifiers import LinearMachine
-from memaa_lib.baselines.evm_lbp_top import ALPHAS, of_alpha
+from memaa_lib.baselines.evm_lbp_top import ALPHAS, cross_validated, of_alpha
 from memaa_lib.baselines.flow import flow_errors
 from memaa_lib.datasets import load_clip, load_index, rows_of
 from memaa_lib.experiments.audit import published_scores
@@ -136,21 +135,19 @@ def alpha_curve(index: pd.DataFrame, n_jobs: int = 2) -> pd.DataFrame:
     pandas.DataFrame
         One row a factor: ``alpha``, and UF1 as ``subject`` and ``video`` is left out.
     """
-    from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
+    from sklearn.model_selection import LeaveOneGroupOut
 
     made = make_features(index, ["evm_lbp_top"], n_jobs=n_jobs)["evm_lbp_top"]
     labels = metrics.class_codes(index["label"])
-    left_out, rows = {"subject": subject_keys(index), "video": np.arange(len(index))}, []
+    left_out = {"subject": subject_keys(index), "video": np.arange(len(index))}
+    rows = []
     for alpha in ALPHAS:
-        row: dict[str, float] = {"alpha": alpha}
-        features = of_alpha(made, alpha).astype(np.float64)
-        # the machine with the products of all pairs of clips worked out once
-        machine = LinearMachine().machine.set_params(kernel="precomputed")
-        given: Any = (machine, features @ features.T, labels)
-        for name, groups in left_out.items():
-            predicted = cross_val_predict(*given, groups=groups, cv=LeaveOneGroupOut())
-            row[name] = metrics.uf1(labels, predicted)
-        rows.append(row)
+        features = of_alpha(made, alpha)
+        scores = {
+            name: cross_validated(features, labels, LeaveOneGroupOut(), groups)
+            for name, groups in left_out.items()
+        }
+        rows.append({"alpha": alpha, **scores})
     return pd.DataFrame(rows)
 
 
