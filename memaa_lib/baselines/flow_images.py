@@ -1,4 +1,4 @@
-"""The input of the two small networks: flow and strain from onset to apex as a tiny image.
+"""The input of the small networks: flow and strain from onset to apex as a tiny image.
 
 The profile ``"laptop"`` takes DIS flow and divides each channel by its spread over the training clips,
 so that a strong movement stays stronger than a weak one. The profile ``"paper"`` follows the authors:
@@ -27,20 +27,24 @@ STSTNET_SETTINGS = {
     "paper": NetSettings(500, 5e-5, 256, "per clip"),
     "laptop": NetSettings(150, 2e-3, 64),
 }
+# We could not read how Dual-Inception was trained: one setting, which is ours
+DUAL_INCEPTION_SETTINGS = NetSettings(40, 1e-3, 64)
 
 
-def flow_image(flow: NDArray[np.floating]) -> NDArray[np.float32]:
+def flow_image(flow: NDArray[np.floating], side: int = SIDE) -> NDArray[np.float32]:
     """Shrink a flow and its strain.
 
     Parameters
     ----------
     flow
         ``(H, W, 2)``, px.
+    side
+        Of the image, px.
 
     Returns
     -------
     ndarray
-        ``float32`` ``(3, 28, 28)``: u, v and strain, px. Strain is worked out at full size first.
+        ``float32`` ``(3, side, side)``: u, v and strain, px. Strain is worked out at full size first.
 
     Examples
     --------
@@ -49,12 +53,12 @@ def flow_image(flow: NDArray[np.floating]) -> NDArray[np.float32]:
     """
     flow = np.asarray(flow, np.float32)
     layers = np.dstack([flow, optical_strain(flow)])
-    small = cv2.resize(layers, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(layers, (side, side), interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(small.transpose(2, 0, 1), np.float32)
 
 
 def clip_features(clip: FaceClip, estimator: Estimator = "dis") -> NDArray[np.float32]:
-    """Return the network input of a clip as a vector ``(2352,)``, see :func:`flow_image`."""
+    """Return the input of the networks of 28 x 28 as a vector ``(2352,)``, see :func:`flow_image`."""
     return flow_image(onset_to_apex(clip, estimator)).ravel()
 
 
@@ -76,6 +80,13 @@ def ststnet(profile: str) -> SmallNet:
     return SmallNet(STSTNet, STSTNET_SETTINGS[profile])
 
 
+def dual_inception(profile: str) -> SmallNet:
+    """Return an untrained Dual-Inception network."""
+    from memaa_lib.baselines.networks.dual_inception import DualInception
+
+    return SmallNet(DualInception, DUAL_INCEPTION_SETTINGS)
+
+
 SYSTEMS = (
     System(
         "off_apexnet",
@@ -86,4 +97,11 @@ SYSTEMS = (
         published_features,
     ),
     System("ststnet", "STSTNet", "Liong et al. 2019", clip_features, ststnet, published_features),
+    System(
+        "dual_inception",
+        "Dual-Inception",
+        "Zhou et al. 2019",
+        clip_features,
+        dual_inception,
+    ),
 )

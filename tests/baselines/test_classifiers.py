@@ -104,7 +104,7 @@ def test_stretched_per_clip_a_strong_movement_looks_like_a_weak_one():
             net.fit(given, labels, seed=1)
     assert per_clip[0].digest == per_clip[1].digest
     assert one_for_all[0].digest != one_for_all[1].digest
-    inputs = per_clip[0]._inputs(features)
+    inputs = per_clip[0]._scaled(features.reshape(-1, 3, 28, 28))
     assert (inputs.min(axis=(2, 3)) == 0).all()
     np.testing.assert_allclose(inputs.max(axis=(2, 3)), 255, rtol=1e-6)
 

@@ -42,6 +42,8 @@ class OffApexNet(nn.Module):
     torch.Size([2, 3])
     """
 
+    SHAPE = (3, SIDE, SIDE)
+
     def __init__(self) -> None:
         super().__init__()
         self.streams = nn.ModuleList(_stream() for _ in range(2))

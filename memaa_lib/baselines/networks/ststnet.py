@@ -38,6 +38,8 @@ class STSTNet(nn.Module):
     torch.Size([2, 3])
     """
 
+    SHAPE = (3, SIDE, SIDE)
+
     def __init__(self) -> None:
         super().__init__()
         self.streams = nn.ModuleList(_stream(width) for width in WIDTHS)
