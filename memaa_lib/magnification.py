@@ -9,8 +9,9 @@ The paper states neither the temporal filter nor the pyramid's gains. What stand
 linear method of Wu et al. (SIGGRAPH 2012) with every open choice a field of :class:`Magnification`;
 the temporal filter decides more than all others together, see :func:`surviving_magnification`.
 
-``method="phase"`` shifts the phase of each band in place of adding to its brightness, see
-:mod:`memaa_lib.experiments.phase`; it is not the paper's.
+``method="phase"`` shifts the phase of each band in place of adding to its brightness, and
+``method="lagrangian"`` moves the pixels, see :mod:`memaa_lib.experiments.phase` and
+:mod:`memaa_lib.experiments.lagrangian`; neither is the paper's.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ from memaa_lib._support.errors import InputError, check_count, check_number
 from memaa_lib._support.kernels import add_amplified, half_size, magnify_recursively
 from memaa_lib.clips import LUMA, Clip, check_fps
 
-Method = Literal["linear", "phase"]
-METHODS: tuple[Method, ...] = ("linear", "phase")
+Method = Literal["linear", "phase", "lagrangian"]
+METHODS: tuple[Method, ...] = get_args(Method)
 PHASE = "memaa_lib.experiments.phase:PhaseAmplifier"  # not the paper's, so loaded when asked for
+LAGRANGIAN = "memaa_lib.experiments.lagrangian:magnify_motion"
 TemporalFilter = Literal["iir", "butterworth", "ideal", "onset"]
 TEMPORAL_FILTERS: tuple[TemporalFilter, ...] = get_args(TemporalFilter)
 SMALLEST_SIDE = 10  # px; below it the pyramid has no band between its finest and its coarsest
@@ -71,7 +73,8 @@ class Magnification:
         ``"linear"``: the paper's; ``"phase"``: the phase of a Riesz pyramid (Wadhwa et al. 2014),
         which carries further, amplifies no noise and takes about a hundred times as long. Every
         band but the coarsest gets the whole ``alpha``: the gains of the bands are the linear one's
-        alone.
+        alone. ``"lagrangian"``: every point is taken further along its way since the first frame
+        (after Le Ngo et al. 2018); there is neither filter nor band, so nothing else can be set.
 
     Raises
     ------
@@ -115,6 +118,10 @@ class Magnification:
             raise InputError(
                 "cutoff_wavelength, exaggeration and clamp_gains are for method='linear'; "
                 "method='phase' gives every band the whole alpha"
+            )
+        if self.method == "lagrangian" and replace(self, method="linear") != Magnification():
+            raise InputError(
+                "method='lagrangian' has neither filter nor bands nor colour: give no other setting"
             )
 
     @property
@@ -482,6 +489,8 @@ def magnify(
     magnified = np.empty((len(alphas), *frames.shape), np.uint8)
     if warn_if_idle(frames.shape, design, alphas):
         magnified[:] = frames
+    elif settings.method == "lagrangian":
+        magnified = pkgutil.resolve_name(LAGRANGIAN)(frames, alphas)
     else:
         amplifier = make_amplifier(settings, frames.shape[1:], alphas)
         if design.recursive:
@@ -585,7 +594,8 @@ class TemporalDesign:
         """Whether a frame needs only the frame before it."""
         settings = self.settings
         higher_order = settings.temporal == "butterworth" and settings.order > 1
-        return settings.temporal != "ideal" and not higher_order
+        whole_clip = settings.temporal == "ideal" or settings.method == "lagrangian"
+        return not whole_clip and not higher_order
 
     def passed_bins(self, n_frames: int) -> NDArray[np.bool_]:
         """Which bins of the real DFT the ideal filter passes."""

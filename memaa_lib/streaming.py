@@ -87,9 +87,10 @@ def magnify_stream(
     Clip(first[None], fps, name="the first frame")  # frames and frame rate are checked at its door
     design = TemporalDesign(settings, fps)
     if not design.recursive:
-        raise InputError(
-            f"temporal={settings.temporal!r} needs the whole clip; use magnify, or 'iir'"
-        )
+        what = f"temporal={settings.temporal!r}"
+        if settings.method == "lagrangian":
+            what = "method='lagrangian'"
+        raise InputError(f"{what} needs the whole clip; use magnify, or a linear method with 'iir'")
     idle = warn_if_idle((2, *first.shape), design, alphas)
     amplifier = None if idle else make_amplifier(settings, first.shape, alphas)
     for t, frame in enumerate(itertools.chain([first], remaining)):

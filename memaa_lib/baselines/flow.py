@@ -24,6 +24,7 @@ from memaa_lib.datasets.twins.release import rebuild_clip
 from memaa_lib.synthetic import true_flow
 
 Estimator = Literal["dis", "tvl1", "farneback"]
+SMALLEST_SIDE = 16  # px; with less, OpenCV's dense inverse search ends the program
 ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 
 
@@ -43,6 +44,12 @@ def optical_flow(
     if first.shape != second.shape or first.ndim != 2:
         raise InputError(
             f"images of {first.shape} and {second.shape}; expected two gray images of one size"
+        )
+    if min(first.shape) < SMALLEST_SIDE:
+        height, width = first.shape
+        raise InputError(
+            f"images of {width} x {height} px are too small for optical flow, which needs "
+            f"{SMALLEST_SIDE} px a side; enlarge them first"
         )
     if estimator == "dis":  # dense inverse search (Kroeger et al. 2016)
         dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
