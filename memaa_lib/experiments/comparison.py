@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,8 @@ REMARKS: Mapping[tuple[str, str], str] = {
 """
 
 PUBLISHED = ("bi_woof", "ststnet")  # OFF-ApexNet's 3,000 epochs take hours without a GPU
+
+MAGNIFIED = ("evm_lbp_top", "lagrangian_lbp_top")
 
 _PARTS = ("composite", *paper.DATASETS)
 _CLIPS_TIMED = 12
@@ -133,21 +136,22 @@ def alpha_curve(index: pd.DataFrame, n_jobs: int = 2) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a factor: ``alpha``, and UF1 as ``subject`` and ``video`` is left out.
+        One row a way of magnifying and a factor: ``method``, ``alpha``, and UF1 as ``subject`` and
+        ``video`` is left out.
     """
     from sklearn.model_selection import LeaveOneGroupOut
 
-    made = make_features(index, ["evm_lbp_top"], n_jobs=n_jobs)["evm_lbp_top"]
+    made = make_features(index, MAGNIFIED, n_jobs=n_jobs)
     labels = metrics.class_codes(index["label"])
     left_out = {"subject": subject_keys(index), "video": np.arange(len(index))}
     rows = []
-    for alpha in ALPHAS:
-        features = of_alpha(made, alpha)
+    for method, alpha in product(MAGNIFIED, ALPHAS):
+        features = of_alpha(made[method], alpha)
         scores = {
             name: cross_validated(features, labels, LeaveOneGroupOut(), groups)
             for name, groups in left_out.items()
         }
-        rows.append({"alpha": alpha, **scores})
+        rows.append({"method": method, "alpha": alpha, **scores})
     return pd.DataFrame(rows)
 
 

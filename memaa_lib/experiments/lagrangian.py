@@ -7,13 +7,13 @@ further along its way. *Global* is said of the whole clip: all pixels share a fe
 Steps:
 
 1. The way of each point: the optical flow d(x, t) from the first frame to frame t.
-2. Its main components over time, at most five, which hold nine tenths of its energy. What is left out is
-   noise for the most part.
+2. Its main components over time, at most five, which hold nine tenths of its energy.
 3. Each frame is rendered so that a point that has gone d has gone (1 + alpha) d.
 
 We could read the abstract alone, so this is "after" it: estimator, number of components and both renderings
-are our choices. There is no bound of an eighth of a wavelength, and noise is moved but not amplified. In
-return everything rests on the flow.
+are our choices. There is no bound of an eighth of a wavelength, and the noise of a frame is moved, not
+amplified. In return everything rests on the flow, and the flow's own error is amplified: by noise in the
+frames it errs by parts of a pixel, and alpha times as much shakes every edge.
 """
 
 from __future__ import annotations
