@@ -452,8 +452,10 @@ def train(
 @app.command()
 def reference(
     what: Annotated[
-        Literal["runs", "starts", "arms", "systems", "published"],
-        typer.Argument(help="runs or starts (page 07), arms (10), systems or published (13)."),
+        Literal["runs", "starts", "arms", "systems", "published", "repair"],
+        typer.Argument(
+            help="runs or starts (page 07), arms (10), systems or published (13), repair (15)."
+        ),
     ],
     dataset: Annotated[str, DATASET],
     protocol: Annotated[str, typer.Option(help="loso, kfold, composite or cross.")] = "loso",
@@ -475,7 +477,7 @@ def reference(
     Example: [bold]memaa reference published composite --protocol kfold --profile paper[/bold]
     """
     from memaa_lib.datasets.roots import given_roots
-    from memaa_lib.experiments import ablations, comparison, reference_runs
+    from memaa_lib.experiments import ablations, comparison, reference_runs, repair
     from memaa_lib.protocol import members_of
 
     experiments: dict[str, Any] = {
@@ -484,6 +486,7 @@ def reference(
         "arms": ablations.every_arm,
         "systems": comparison.systems,
         "published": comparison.published,
+        "repair": repair.ladder,
     }
     name = f"cross-{dataset}" if protocol == "cross" else dataset
     file = target or reference_runs.results_folder() / what / f"{name}.json"

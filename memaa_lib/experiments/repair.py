@@ -1,0 +1,134 @@
+"""From the paper's avatar to the motion avatar, one step at a time.
+
+Each step changes one thing, and the same classifier looks at what comes out: logistic regression on a grid
+of 14 x 14. So a step's gain is what the picture gained, and not what a larger network made of it. What
+came out best on the twins of one seed, in which nobody of the test occurs, is
+:mod:`memaa_lib.baselines.motion_avatar`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memaa_lib._support.cache import VERSION, fingerprint, kept_arrays
+from memaa_lib._support.running import in_parallel, progress
+from memaa_lib.baselines.classifiers import System
+from memaa_lib.baselines.faces import FaceClip
+from memaa_lib.baselines.flow import onset_to_apex, optical_flow
+from memaa_lib.baselines.flow_images import flow_image, off_apexnet
+from memaa_lib.baselines.motion_avatar import (
+    GRID,
+    learner,
+    mean_motion,
+    motion_picture,
+    still,
+)
+from memaa_lib.baselines.motion_avatar import (
+    clip_features as motion_avatar,
+)
+from memaa_lib.baselines.systems import ComparedSystem
+from memaa_lib.clips import resize, to_gray
+from memaa_lib.datasets import ClipRow, load_clip, load_index, rows_of
+from memaa_lib.datasets.layout import clip_fingerprint
+from memaa_lib.experiments.ablations import ARMS, clip_pictures
+from memaa_lib.experiments.reference_runs import Runs, Tables
+from memaa_lib.paper import TEST_ALPHA
+from memaa_lib.protocol import evaluate, make_folds, members_of
+
+NETWORK = "a small network in place of the regression"
+BOUND = "told the apex: flow to it, with strain"
+STEPS: Mapping[str, str] = {
+    "the paper's avatar": "avatar",
+    "minus the face at rest": "difference",
+    "flow from the face at rest to the avatar": "flow",
+    "filter started from the mean of five frames": "late",
+    "no magnification": "plain",
+    "mean of the flows, in place of flow to the mean": "mean",
+    "face at rest: mean of three frames": "rest",
+    "strain beside the flow: the motion avatar": "strain",
+    "frames weighted, most in the middle": "weighted",
+    NETWORK: "image",
+    BOUND: "apex",
+}
+"""What each step changes, and what the classifier sees then. The last four leave the ladder: three
+variants of the motion avatar's step before them, and a bound.
+
+:meta hide-value:
+"""
+
+
+def step_pictures(row: ClipRow) -> dict[str, NDArray[np.float32]]:
+    """Return what the classifier sees of a clip at every step, by the values of ``STEPS``."""
+    clip, whole = FaceClip(row), load_clip(row)
+    faces = clip.faces
+    from_mean = ARMS["started from the mean of five frames"]
+    made = [
+        *clip_pictures(whole, (0.0, TEST_ALPHA), ARMS["full method"], 0),
+        *clip_pictures(whole, (TEST_ALPHA,), from_mean, 0),
+    ]
+    plain, avatar, late = (_as_a_face(picture, faces.shape[1:]) for picture in made)
+    motion = mean_motion(faces)
+    middle = np.sin(np.pi * (np.arange(len(faces)) + 0.5) / len(faces))
+    found = {
+        "avatar": _on_grid(avatar),
+        "difference": _on_grid(avatar.astype(np.float32) - faces[0]),
+        "flow": _moved(optical_flow(faces[0], avatar))[:2],
+        "late": _moved(optical_flow(faces[0], late))[:2],
+        "plain": _moved(optical_flow(faces[0], plain))[:2],
+        "mean": motion_picture(mean_motion(faces, rest=faces[0]))[:2],
+        "rest": motion_picture(motion)[:2],
+        "strain": motion_picture(motion),
+        "weighted": motion_picture(mean_motion(faces, weights=middle)),
+        "image": flow_image(motion),
+        "apex": _moved(onset_to_apex(clip)),
+    }
+    return {name: np.asarray(picture, np.float32).ravel() for name, picture in found.items()}
+
+
+def _as_a_face(avatar: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Bring an avatar to gray and to the size of the faces."""
+    return np.asarray(resize(to_gray(avatar[None])[0], *shape), np.uint8)
+
+
+def _on_grid(picture: NDArray[Any]) -> NDArray[Any]:
+    return resize(picture.astype(np.float32), GRID, GRID)
+
+
+def _moved(flow: NDArray[np.floating]) -> NDArray[np.float32]:
+    return motion_picture(still(flow))
+
+
+def _kept_pictures(row: ClipRow) -> tuple[NDArray[np.float32], ...]:
+    """Pictures of one clip in the order of ``STEPS``, from the cache where they are there."""
+    key = fingerprint(VERSION, clip_fingerprint(row), list(STEPS.values()))
+
+    def make() -> tuple[NDArray[np.float32], ...]:
+        found = step_pictures(row)
+        return tuple(found[name] for name in STEPS.values())
+
+    return kept_arrays(f"features/repair/{key}.npz", make)
+
+
+def ladder(
+    dataset: str, protocol: str, profile: str, *, seed: int, n_jobs: int, **where: Any
+) -> tuple[Runs, Tables]:
+    """Run every step on the same clips and folds."""
+    several = len(members_of(dataset, protocol)) > 1
+    index = load_index("composite" if several else dataset, **where)
+    folds = make_folds(index, protocol, train=dataset, seed=seed)
+    rows, found = rows_of(index), []
+    with progress("steps of the repair", len(rows)) as advance:
+        for pictures in in_parallel(_kept_pictures, ((row,) for row in rows), n_jobs):
+            found.append(pictures)
+            advance()
+    runs = {}
+    for (step, name), pictures in zip(STEPS.items(), zip(*found, strict=True), strict=True):
+        machine = off_apexnet if step == NETWORK else learner
+        system = System(f"repair, {name}", step, "this book", motion_avatar, machine)
+        tested = ComparedSystem(system, profile, seed=seed)
+        runs[step] = evaluate(np.stack(pictures), index, folds, tested, n_jobs=n_jobs)
+    return runs, {}
