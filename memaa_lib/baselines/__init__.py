@@ -1,4 +1,4 @@
-"""The systems that the paper compares itself with (Table 3), and three more, on the same folds.
+"""The systems that the paper compares itself with (Table 3) and others, on the same folds.
 
 Each has one function from a clip to a vector of features, and what learns from them.
 :mod:`memaa_lib.protocol` finds them in its table, and runs them as it runs the paper's method. All of

@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from memaa_lib import metrics
 from memaa_lib._support.cache import VERSION, fingerprint, kept_arrays
 from memaa_lib._support.running import in_parallel, progress
 from memaa_lib.baselines.classifiers import System
@@ -57,11 +59,51 @@ STEPS: Mapping[str, str] = {
     BOUND: "apex",
     OFF_APEXNET: "apex image",
 }
-"""What each step changes, and what the classifier sees then. A step changes the one before it, but for the
-last four: two change the motion avatar, and two are told the apex, as nothing else is.
+"""What each step changes, and what the classifier sees then.
 
 :meta hide-value:
 """
+CHANGED: Mapping[str, str] = {
+    "difference": "avatar",
+    "flow": "difference",
+    "late": "flow",
+    "plain": "flow",
+    "mean": "plain",
+    "rest": "mean",
+    "strain": "rest",
+    "weighted": "strain",
+    "image": "strain",
+    "apex": "strain",
+    "apex image": "strain",
+}
+"""Which picture a step is a change of; the last two, which are told the apex, are held against the motion
+avatar.
+
+:meta hide-value:
+"""
+
+
+def gains(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return what each step gains over the one that it changes.
+
+    Parameters
+    ----------
+    runs
+        Step to predictions, as of :func:`ladder`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a step: UF1 ``gained``, and ``low`` and ``high`` of its 95 % interval, from a paired
+        bootstrap over subjects.
+    """
+    steps = {picture: step for step, picture in STEPS.items()}
+    rows = {}
+    for picture, before in CHANGED.items():
+        if steps[picture] in runs:
+            pair = metrics.paired_bootstrap(runs[steps[picture]], runs[steps[before]])
+            rows[steps[picture]] = {"gained": pair.difference, "low": pair.low, "high": pair.high}
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def step_pictures(row: ClipRow) -> dict[str, NDArray[np.float32]]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+import scipy.stats
 
 from memaa_lib import metrics, paper
 from memaa_lib.avatar import AvatarSettings, clip_to_avatar, emotion_avatar
@@ -13,8 +14,9 @@ from memaa_lib.baselines.lbp_top import CODES, block_histograms, interpolate, pl
 from memaa_lib.clips import Clip, to_gray
 from memaa_lib.datasets.twins.contents import plan_release
 from memaa_lib.experiments.audit import row_bootstrap
-from memaa_lib.experiments.comparison import OURS, score_table
+from memaa_lib.experiments.comparison import MAGNIFIED, OURS, printed_scores, score_table
 from memaa_lib.experiments.reference_runs import AS_TRAINED, read_reference
+from memaa_lib.experiments.repair import MOTION_AVATAR, STEPS, gains
 from memaa_lib.magnification import (
     laplacian_pyramid,
     magnify,
@@ -275,14 +277,55 @@ def test_two_systems_come_out_near_where_they_were_published_and_bi_woof_below()
     assert published["STSTNet"] < paper.table(3).loc["Our Approach", ("Combined", "UF1")] < 0.7885
 
 
-def test_magnification_before_lbp_top_brings_nothing_and_leaving_out_a_video_flatters():
+def test_published_and_our_scores_agree_on_two_groups_and_on_no_order_within():
+    scores = score_table(read_reference("systems/composite").runs)["Combined"]
+    known = printed_scores().xs("Combined", level=1)["published"].dropna()
+    known = known[known.index.isin(scores.index)]
+    assert len(known) == 6
+    ours = scores.loc[known.index]
+    without = ["LBP-TOP", "Bi-WOOF"]
+    networks = [name for name in known.index if name not in without]
+    for column in (known, ours["UF1"]):
+        assert column[without].max() < column[networks].min()
+    assert list(known[networks].sort_values().index) != list(
+        ours["UF1"][networks].sort_values().index
+    )
+    spread = known[networks].max() - known[networks].min()
+    assert spread < (ours["high"] - ours["low"])[networks].min()
+    assert scipy.stats.spearmanr(known, ours["UF1"]).pvalue > 0.2
+
+
+def test_ten_is_the_best_factor_of_neither_magnifier_and_neither_gain_can_be_told():
     kept = read_reference("systems/composite")
-    curve = kept.tables["alpha"].set_index("alpha")
-    assert (curve.idxmax() == 0).all()
-    assert (curve.idxmin() == 30).all()
-    assert (curve["video"] > curve["subject"]).all()
-    pair = metrics.paired_bootstrap(kept.runs["EVM + LBP-TOP"], kept.runs["LBP-TOP"])
-    assert pair.low < 0 < pair.high
+    curves = kept.tables["alpha"].set_index("alpha").groupby("method")[["subject", "video"]]
+    best = {method: curve.idxmax() for method, curve in curves}
+    assert (best["evm_lbp_top"] == 0).all()
+    assert (curves.get_group("evm_lbp_top").idxmin() == 30).all()
+    assert best["lagrangian_lbp_top"].isin([2, 4]).all()
+    for title in ("EVM + LBP-TOP", "Lagrangian + LBP-TOP"):
+        pair = metrics.paired_bootstrap(kept.runs[title], kept.runs["LBP-TOP"])
+        assert pair.low < 0 < pair.high
+
+
+def test_flow_between_neighbours_tells_networks_less_than_flow_from_onset_to_apex():
+    ours = score_table(read_reference("systems/composite").runs)["Combined"]["UF1"]
+    to_apex = ours[["OFF-ApexNet", "STSTNet", "Dual-Inception", "RCN-A", "SSSNet"]]
+    assert ours[["DTSCNN", "ELRCN-SE", "ELRCN-TE"]].max() < to_apex.min()
+
+
+def test_the_motion_avatar_is_first_of_the_systems_and_cannot_be_told_from_the_next():
+    runs = read_reference("systems/composite").runs
+    beside = metrics.compare(runs, "motion avatar (ours)")
+    assert list(beside["uf1"].sort_values().index[-2:]) == ["motion avatar (ours)", "flow probe"]
+    for same in ("OFF-ApexNet", "SSSNet"):
+        assert beside.loc[same, "difference_low"] < 0 < beside.loc[same, "difference_high"]
+
+
+def test_leaving_out_a_video_flatters_at_every_factor_and_for_either_magnifier():
+    kept = read_reference("systems/composite")
+    curves = kept.tables["alpha"]
+    assert set(curves["method"]) == set(MAGNIFIED)
+    assert (curves["video"] > curves["subject"]).all()
 
 
 def test_published_flow_and_scaling_make_no_difference_that_could_be_told():
@@ -299,6 +342,33 @@ def test_systems_that_read_two_frames_cost_a_fifth_where_clips_are_long():
     for dataset in ("casme2", "samm"):
         ms = cost[cost["dataset"] == dataset].set_index("method")
         assert (ms.loc[ms["frames"] == "two", "ms"] < 0.22 * ms.loc["memaa", "ms"]).all()
+
+
+# ------------------------------------------------------------------ the motion avatar (page 15)
+def test_three_steps_bring_nearly_all_and_the_apex_nothing_that_could_be_told():
+    runs = read_reference("repair/composite").runs
+    gained = gains(runs)
+    by_picture = gained.rename(STEPS)
+    large = by_picture.loc[["difference", "flow", "mean"]]
+    assert (large["low"] > 0.1).all()
+    assert by_picture.loc["strain", "low"] > 0
+    assert by_picture.loc["strain", "gained"] < 0.05
+    assert by_picture.loc["plain", "high"] < 0
+    for same in ("late", "rest", "weighted", "image", "apex", "apex image"):
+        assert by_picture.loc[same, "low"] < 0 < by_picture.loc[same, "high"], same
+    pictures = {STEPS[step]: table for step, table in runs.items()}
+    assert metrics.paired_bootstrap(pictures["mean"], pictures["flow"]).low > 0
+    scored = metrics.compare(pictures, "strain")["uf1"]
+    ahead = scored["strain"] - scored["avatar"]
+    assert scored.loc[["difference", "flow"]].is_monotonic_increasing
+    assert by_picture.loc[["difference", "flow"], "gained"].sum() > 0.7 * ahead
+
+
+def test_a_subject_at_a_time_the_motion_avatar_does_as_well():
+    runs = read_reference("repair/composite-loso").runs
+    scored = metrics.compare(runs, MOTION_AVATAR)
+    assert scored.loc[MOTION_AVATAR, "uf1"] > 0.78
+    assert scored.loc["the paper's avatar", "difference_high"] < -0.4
 
 
 # ------------------------------------------------------------------ one system, several scores (page 07)
