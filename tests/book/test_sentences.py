@@ -317,7 +317,7 @@ def test_the_motion_avatar_is_first_of_the_systems_and_cannot_be_told_from_the_n
     runs = read_reference("systems/composite").runs
     beside = metrics.compare(runs, "motion avatar (ours)")
     assert list(beside["uf1"].sort_values().index[-2:]) == ["motion avatar (ours)", "flow probe"]
-    for same in ("OFF-ApexNet", "SSSNet"):
+    for same in ("OFF-ApexNet", "SSSNet", "flow probe"):
         assert beside.loc[same, "difference_low"] < 0 < beside.loc[same, "difference_high"]
 
 
@@ -369,6 +369,12 @@ def test_a_subject_at_a_time_the_motion_avatar_does_as_well():
     scored = metrics.compare(runs, MOTION_AVATAR)
     assert scored.loc[MOTION_AVATAR, "uf1"] > 0.78
     assert scored.loc["the paper's avatar", "difference_high"] < -0.4
+    gained = gains(runs).rename(STEPS)
+    assert gained.loc["weighted", "low"] > 0
+    assert (gained.loc[["difference", "flow", "mean"], "low"] > 0).all()
+    assert gained.loc["plain", "high"] < 0
+    for same in ("late", "rest", "strain", "apex"):
+        assert gained.loc[same, "low"] < 0 < gained.loc[same, "high"], same
 
 
 # ------------------------------------------------------------------ one system, several scores (page 07)
