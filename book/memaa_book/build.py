@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 # doit swaps sys.stderr while it captures, and threads get in each other's way
 NO_CAPTURE = {"capture": False}
 BOOK_DATE = "1795305600"  # 2026-11-22, in seconds: what the builder takes for today
-SECONDS_A_CLIP = 3.0  # s of two cores that a real clip takes in all, once
+SECONDS_A_CLIP = 5.5  # s of two cores that a real clip takes in all, once
 PATIENCE = 8  # s that a process has to tidy up after Ctrl-C
 
 
