@@ -66,13 +66,17 @@ slides: book  ## write slides for each lesson into _build/slides
 published: book  ## write the tree of a branch that hosts the book into _build/published
 	@$(BIN)/memaa published
 
-results: $(READY)  ## make all reference runs of pages 07, 10 and 13 anew, in results/: an hour or more
+SEED_2 := $(foreach set,smic casme2 samm,--root $(set)=build/seed-2/$(set))
+results: $(READY)  ## make all reference runs of pages 07, 10, 13 and 15 anew, in results/: hours
 	@for set in smic casme2 samm; do $(BIN)/memaa reference runs $$set && $(BIN)/memaa reference runs $$set --protocol cross || exit 1; done
 	@$(BIN)/memaa reference runs composite --protocol composite
 	@$(BIN)/memaa reference starts composite --protocol composite
 	@for set in smic casme2 samm; do $(BIN)/memaa reference arms $$set || exit 1; done
 	@$(BIN)/memaa reference systems composite --protocol kfold
 	@$(BIN)/memaa reference published composite --protocol kfold --profile paper
+	@for set in smic casme2 samm; do $(BIN)/memaa data twin $$set --seed 2 --out build/seed-2/$$set || exit 1; done
+	@$(BIN)/memaa reference repair composite --protocol kfold $(SEED_2)
+	@$(BIN)/memaa reference repair composite --protocol composite $(SEED_2) --out results/repair/composite-loso.json
 
 bench: $(READY)  ## time the method against peers: benchmarks/results.md
 	@$(BIN)/python benchmarks/bench_method.py
