@@ -25,7 +25,6 @@ from memaa_lib.baselines.flow import optical_flow
 
 GRID = 14  # places along each side at which the motion is looked at
 REFERENCE = 3  # frames whose mean is the face at rest: noise in a single one would be in every flow
-PENALTY = 0.003  # C of the logistic regression, that of the probes
 
 
 def face_at_rest(faces: NDArray[np.uint8], frames: int = REFERENCE) -> NDArray[np.uint8]:
@@ -110,7 +109,7 @@ def clip_features(clip: FaceClip) -> NDArray[np.float32]:
 
 
 class Regression:
-    """Logistic regression on standardized features, each class with the same say.
+    """The classifier of the probes (:func:`memaa_lib.experiments.probes.linear_probe`) as a learner.
 
     Examples
     --------
@@ -123,14 +122,9 @@ class Regression:
     record: Mapping[str, Any] = {}
 
     def __init__(self) -> None:
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
+        from memaa_lib.experiments.probes import linear_probe  # which takes seconds to import
 
-        self.model = make_pipeline(
-            StandardScaler(),
-            LogisticRegression(C=PENALTY, class_weight="balanced", max_iter=500),
-        )
+        self.model = linear_probe()
 
     def fit(self, features: NDArray[Any], labels: NDArray[np.int64], seed: int = 0) -> None:
         """Learn from features ``(N, D)``; nothing in it is random."""

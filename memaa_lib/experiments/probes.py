@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from memaa_lib._support.errors import InputError
@@ -111,6 +111,12 @@ def probe_features(index: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np
     return np.stack(onset), np.stack(flow)
 
 
+def linear_probe() -> Pipeline:
+    """Return an untrained logistic regression on standardized features, each class with the same say."""
+    regression = LogisticRegression(C=0.003, class_weight="balanced", max_iter=500)
+    return make_pipeline(StandardScaler(), regression)
+
+
 def probe_predictions(
     features: NDArray[np.floating], index: pd.DataFrame, folds: Sequence[Fold]
 ) -> pd.DataFrame:
@@ -152,10 +158,7 @@ def probe_predictions(
     labels = index["label"].to_numpy(dtype=str)
     predicted = np.empty(len(index), dtype=labels.dtype)
     for fold in folds:
-        model = make_pipeline(
-            StandardScaler(),
-            LogisticRegression(C=0.003, class_weight="balanced", max_iter=500),
-        )
+        model = linear_probe()
         model.fit(features[fold.train], labels[fold.train])
         predicted[fold.test] = model.predict(features[fold.test])
     table = index[["dataset", "subject", "clip", "label"]].copy()
