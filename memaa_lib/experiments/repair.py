@@ -163,6 +163,14 @@ def ladder(
     dataset: str, protocol: str, profile: str, *, seed: int, n_jobs: int, **where: Any
 ) -> tuple[Runs, Tables]:
     """Run every step on the same clips and folds; networks only on few folds, for their cost."""
+    systems = {}  # a profile that they lack is refused before the work
+    for step, name in STEPS.items():
+        by_network = step in (NETWORK, OFF_APEXNET)
+        if by_network and protocol != "kfold":
+            continue
+        machine = off_apexnet if by_network else learner
+        system = System(f"repair, {name}", step, "this book", motion_avatar, machine)
+        systems[step] = ComparedSystem(system, profile, seed=seed)
     several = len(members_of(dataset, protocol)) > 1
     index = load_index("composite" if several else dataset, **where)
     folds = make_folds(index, protocol, train=dataset, seed=seed)
@@ -171,13 +179,9 @@ def ladder(
         for pictures in in_parallel(_kept_pictures, ((row,) for row in rows), n_jobs):
             found.append(pictures)
             advance()
-    runs = {}
-    for (step, name), pictures in zip(STEPS.items(), zip(*found, strict=True), strict=True):
-        by_network = step in (NETWORK, OFF_APEXNET)
-        if by_network and protocol != "kfold":
-            continue
-        machine = off_apexnet if by_network else learner
-        system = System(f"repair, {name}", step, "this book", motion_avatar, machine)
-        tested = ComparedSystem(system, profile, seed=seed)
-        runs[step] = evaluate(np.stack(pictures), index, folds, tested, n_jobs=n_jobs)
+    seen = dict(zip(STEPS, zip(*found, strict=True), strict=True))
+    runs = {
+        step: evaluate(np.stack(seen[step]), index, folds, system, n_jobs=n_jobs)
+        for step, system in systems.items()
+    }
     return runs, {}

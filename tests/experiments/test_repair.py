@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from memaa_lib import InputError
 from memaa_lib.baselines import FaceClip, motion_avatar
 from memaa_lib.baselines.flow import onset_to_apex
 from memaa_lib.baselines.flow_images import clip_features as off_apexnet_features
@@ -58,3 +59,8 @@ def pictures(number: int) -> tuple[np.ndarray, ...]:
     random = np.random.default_rng(number)
     lengths = [2352 if "image" in name else 40 for name in STEPS.values()]
     return tuple(random.normal(size=n).astype(np.float32) for n in lengths)
+
+
+def test_a_profile_that_the_steps_lack_is_refused_before_the_work():
+    with pytest.raises(InputError, match="unknown profile 'paper-pretrained'"):
+        repair.ladder("smic", "kfold", "paper-pretrained", seed=0, n_jobs=1)
