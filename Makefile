@@ -87,4 +87,4 @@ lock: $(READY)  ## resolve pyproject.toml's versions anew: requirements.lock, en
 venv: $(READY)  ## create .venv and install the pinned versions
 
 clean:  ## remove what was built; `memaa clean` empties the cache, too
-	rm -rf _build build book/runs
+	rm -rf _build build book/runs book/pages

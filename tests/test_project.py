@@ -11,7 +11,7 @@ import jupytext
 import nbformat
 import pytest
 import yaml
-from memaa_book.pages import known_parameters, published_runs, read_toc, toc_pages
+from memaa_book.pages import PAGES, known_parameters, published_runs, read_toc, toc_pages
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
@@ -95,7 +95,7 @@ def test_no_two_pages_define_the_same_function():
 
 def test_every_page_of_the_contents_has_a_source():
     for page in toc_pages(read_toc()):
-        if page.startswith("book/runs/"):
+        if page.startswith(PAGES):
             assert (ROOT / "notebooks" / f"{Path(page).name}.md").is_file(), page
         else:
             assert (ROOT / f"{page}.md").is_file(), page

@@ -29,6 +29,47 @@
     }
   });
 
+  // A film that plays by itself while it is seen, with a button and a slider below the picture. A reader who
+  // prefers reduced motion, or has stopped it, is asked for nothing.
+  customElements.define("memaa-film", class extends HTMLElement {
+    connectedCallback() {
+      const video = this.querySelector("video");
+      const fps = Number(this.dataset.fps), last = Number(this.dataset.frames) - 1;
+      const name = this.getAttribute("aria-label");
+      const button = document.createElement("button");
+      const input = range(`${name}: frame`, last, 0);
+      const bar = document.createElement("div");
+      bar.className = "bar";
+      button.type = "button";
+      let wanted = !matchMedia("(prefers-reduced-motion: reduce)").matches, seen = false;
+      const turn = () => {
+        button.textContent = wanted ? "Pause" : "Play";
+        if (wanted && seen) video.play().catch(() => { wanted = false; turn(); });
+        else video.pause();
+      };
+      const follow = () => {
+        const frame = Math.min(last, Math.floor(video.currentTime * fps + 1e-3));
+        if (!video.paused) input.value = frame;
+        input.setAttribute("aria-valuetext", `frame ${input.value} of ${last}`);
+        if (!video.paused) requestAnimationFrame(follow);
+      };
+      button.addEventListener("click", () => { wanted = video.paused; seen = true; turn(); });
+      video.addEventListener("click", () => button.click());
+      video.addEventListener("play", follow);
+      input.addEventListener("input", () => {
+        wanted = false;
+        turn();
+        video.currentTime = (Number(input.value) + 0.5) / fps;
+        follow();
+      });
+      new IntersectionObserver(([entry]) => { seen = entry.isIntersecting; turn(); }).observe(this);
+      video.controls = false;
+      bar.append(button, input);
+      this.append(bar);
+      follow();
+    }
+  });
+
   // A choice of frames, filter, clip length and alpha over precomputed gains: what the mean keeps.
   customElements.define("memaa-explorer", class extends HTMLElement {
     connectedCallback() {
@@ -118,6 +159,15 @@
         input.setAttribute("aria-valuetext", `${input.value} percent before`);
       };
       input.addEventListener("input", show);
+      // the picture itself can be dragged, too
+      const follow = (event) => {
+        const { left, width } = stack.getBoundingClientRect();
+        input.value = 100 * (event.clientX - left) / width;
+        show();
+      };
+      stack.addEventListener("pointerdown", (event) => { stack.setPointerCapture(event.pointerId); follow(event); });
+      stack.addEventListener("pointermove", (event) => { if (event.buttons) follow(event); });
+      for (const image of stack.children) image.draggable = false;
       this.prepend(stack, input);
       show();
     }

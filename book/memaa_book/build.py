@@ -2,7 +2,7 @@
 
 doit remembers what each page was made from, so only stale pages run again.
 
-    python -m memaa_book.build page casme2 05_emotion_avatar laptop "" casme2
+    python -m memaa_book.build page casme2 05_emotion_avatar laptop casme2
     python -m memaa_book.build prepare avatars-casme2 laptop
 """
 
@@ -29,7 +29,7 @@ from doit.tools import config_changed
 
 import memaa_lib
 from memaa_book import guard, pages
-from memaa_book.pages import COMMON, Run, RunFailed
+from memaa_book.pages import COMMON, PAGES, Run, RunFailed
 from memaa_book.prepare import (
     PRETRAINING,
     data_state,
@@ -40,6 +40,7 @@ from memaa_book.prepare import (
     why_left_out,
 )
 from memaa_book.report import BuildReport, last_line
+from memaa_book.weave import weave_page
 from memaa_lib._support.cache import atomic_path, fingerprint
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.running import end_when_killed
@@ -164,17 +165,15 @@ def page_tasks(
 ) -> Iterator[dict[str, Any]]:
     """Yield a task a page."""
     library = library_fingerprint()
-    runs = list(needs)
-    for run in runs:
+    for run in needs:
         why = left_out.get(run, "")
         data = dataset_of(run, datasets)
         state = {"library": library, "profile": profile, "data": data_state(run.dataset)}
         state |= {"dataset": data, "left out": why}
-        suffix = pages.label_suffix(run, runs)
-        page = ["page", run.dataset, run.notebook, profile, suffix, data]
+        page = ["page", run.dataset, run.notebook, profile, data]
         yield {
             "name": f"{run.dataset}/{run.notebook}",
-            "actions": [(pages.leave_out, [run, suffix, why]) if why else (run_in_process, page)],
+            "actions": [(pages.leave_out, [run, why]) if why else (run_in_process, page)],
             "io": NO_CAPTURE,
             "file_dep": [str(run.source)],
             "targets": [str(run.target)],
@@ -296,7 +295,7 @@ def run_in_process(*arguments: str) -> None:
 
 
 def main(task: str, *arguments: str) -> int:
-    """Run one task: ``page DATASET NOTEBOOK PROFILE SUFFIX DATA`` or ``prepare NEED PROFILE``."""
+    """Run one task: ``page DATASET NOTEBOOK PROFILE DATA`` or ``prepare NEED PROFILE``."""
     end_when_killed()
     do: Callable[..., None] = run_page if task == "page" else prepare
     try:
@@ -307,7 +306,7 @@ def main(task: str, *arguments: str) -> int:
     return 0
 
 
-def run_page(dataset: str, notebook: str, profile: str, suffix: str, data: str) -> None:
+def run_page(dataset: str, notebook: str, profile: str, data: str) -> None:
     """Execute one page of the book; its parameters are those that the notebook has."""
     run = Run(dataset, notebook)
     known = pages.known_parameters(run.source)
@@ -320,8 +319,6 @@ def run_page(dataset: str, notebook: str, profile: str, suffix: str, data: str) 
         run.source,
         run.target,
         parameters,
-        dataset=dataset,
-        suffix=suffix,
         failed=pages.ROOT / "build" / "failed" / dataset / f"{notebook}.ipynb",
         check=guard.refuse_gated_faces,
     )
@@ -331,12 +328,16 @@ def run_page(dataset: str, notebook: str, profile: str, suffix: str, data: str) 
 def build_html(runs: Sequence[Run], *, strict: bool, project: Path | None = None) -> None:
     """Build ``_build/html`` anew from the prose and the executed notebooks of a project.
 
+    The pages are woven of the runs first.
     The book is built beside the old one and takes its place when it is whole. It is always built
     from nothing: an incremental build of Sphinx gives other bytes. ``strict`` makes a warning an
     error (``-W -n --keep-going``). A book of some data sets only cannot be strict: the prose refers
     to all of them.
     """
     root = project or pages.ROOT
+    shutil.rmtree(root / PAGES, ignore_errors=True)
+    for together in pages.runs_by_page(runs).values():
+        weave_page(together, root)
     vendor(root / "book" / "_static")
     toc = root / "build" / "_toc.yml"
     toc.parent.mkdir(exist_ok=True)
@@ -385,22 +386,16 @@ def vendor(static: Path) -> None:
 
 
 def filtered_toc(toc: dict[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
-    """Return the table of contents without the pages whose run is not among ``runs``."""
+    """Return the table of contents without the pages of which there is no run."""
     wanted = {run.page for run in runs}
     filtered = dict(toc)
     for key in ("parts", "chapters", "sections"):
-        kept = []
-        for entry in toc.get(key, []):
-            page = str(entry.get("file", ""))
-            part = filtered_toc(entry, runs)
-            if not page.startswith("book/runs/") or page in wanted:
-                kept.append(part)
-            else:  # its sections move up
-                kept += part.get("sections", [])
         if key in toc:
-            filtered[key] = kept
-    if not filtered.get("sections", True):
-        del filtered["sections"]
+            filtered[key] = [
+                filtered_toc(entry, runs)
+                for entry in toc[key]
+                if not str(entry.get("file", "")).startswith(PAGES) or entry["file"] in wanted
+            ]
     return filtered
 
 

@@ -31,10 +31,10 @@ def check_edition(edition: str) -> None:
 def executed_runs(datasets: Sequence[str] = ()) -> list[Run]:
     """Return the runs of the book, all of which must have been executed."""
     runs = pages.published_runs(datasets)
-    missing = [run.page for run in runs if not run.target.is_file()]
+    missing = [run.path for run in runs if not run.target.is_file()]
     if missing:
         raise InputError(
-            f"{missing[0]}: this page has not been run ({len(missing)} missing); make book comes first"
+            f"{missing[0]}: this notebook has not been run ({len(missing)} missing); make book comes first"
         )
     return runs
 
@@ -68,7 +68,7 @@ def build_edition(edition: str, datasets: Sequence[str] = ()) -> Path:
         notebook = nbformat.read(run.target, as_version=4)
         EDITIONS[edition](notebook)
         mark_for_nbgrader(notebook, run.notebook)
-        place = project / f"{run.page}.ipynb"
+        place = project / run.path
         place.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, place)
     with build.ending_processes():
@@ -109,7 +109,7 @@ def copy_project(target: Path) -> None:
     for name in ("_toc.yml", "CHANGELOG.md", "CITATION.cff"):
         if (pages.ROOT / name).is_file():
             shutil.copy(pages.ROOT / name, target)
-    ignored = shutil.ignore_patterns("runs", "__pycache__")
+    ignored = shutil.ignore_patterns("runs", "pages", "__pycache__")
     for name in ("book", "notebooks", "data_manifests"):
         if (pages.ROOT / name).is_dir():
             shutil.copytree(pages.ROOT / name, target / name, ignore=ignored)

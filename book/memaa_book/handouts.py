@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 
 from memaa_book import pages
-from memaa_book.pages import is_tagged, kept_for
+from memaa_book.pages import is_tagged
 from memaa_book.plain import DIRECTIVE, names_of_book, plain
 
 ANSWER = re.compile(
@@ -145,13 +145,8 @@ def mark_for_nbgrader(notebook: nbformat.NotebookNode, name: str) -> None:
 
 
 def plain_notebook(source: Path, kind: str) -> nbformat.NotebookNode:
-    """Return a notebook as one of :data:`HANDOUTS`: without outputs, and without MyST.
-
-    Of what differs between data sets it shows what belongs to its default.
-    """
+    """Return a notebook as one of :data:`HANDOUTS`: without outputs, and without MyST."""
     notebook = pages.read_source(source)
-    dataset = pages.known_parameters(source).get("dataset", "")
-    notebook.cells = [cell for cell in notebook.cells if kept_for(cell, dataset)]
     for key in ("jupytext", "memaa"):
         notebook.metadata.pop(key, None)
     HANDOUTS[kind](notebook)
@@ -170,6 +165,6 @@ def launched_by(page: str, project: Path) -> Path | None:
     Machines that are lent out are small, so only notebooks that need nothing beforehand are opened.
     """
     source = project / "notebooks" / f"{Path(page).name}.md"
-    if not source.is_file() or pages.read_source(source).metadata.get("memaa", {}).get("needs"):
+    if not source.is_file() or pages.front_matter(source).get("needs"):
         return None
     return source

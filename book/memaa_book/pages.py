@@ -1,15 +1,15 @@
 """The pages of the book: what there is to run, and one notebook through papermill.
 
-What is published stands in ``_toc.yml``: an entry ``book/runs/casme2/05_emotion_avatar`` asks for the
-notebook ``05_emotion_avatar`` run on ``casme2``; entries under ``book/runs/common/`` run with their own
-defaults.
+What is published stands in ``_toc.yml``: an entry ``book/pages/05_emotion_avatar`` asks for the notebook
+``05_emotion_avatar``. It runs once for each of the data sets that its front matter names, as in
+``memaa: {sets: [casme2, smic, samm]}``, and its page is woven of these runs (``weave.py``). Without such a
+line it runs once, with its own defaults, and that run is called ``common``.
 """
 
 from __future__ import annotations
 
 import ast
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,8 @@ from memaa_lib.paper import DATASET_TITLES
 # the checkout; another folder of the same shape can be named, e.g. a course's own copy of the book
 ROOT = Path(os.environ.get("MEMAA_PROJECT", Path(__file__).resolve().parents[2]))
 COMMON = "common"
-TITLES = {**DATASET_TITLES, "composite": "composite"}
+PAGES = "book/pages/"
+TITLES = {**DATASET_TITLES, "composite": "Composite"}
 EXECUTION_TIMEOUT = 1800  # s a cell may take; a stuck notebook must not hold the book for ever
 
 
@@ -48,14 +49,19 @@ class Run:
         return ROOT / "notebooks" / f"{self.notebook}.md"
 
     @property
-    def page(self) -> str:
-        """Name in ``_toc.yml``."""
-        return f"book/runs/{self.dataset}/{self.notebook}"
+    def path(self) -> str:
+        """Name of the executed notebook, from the project's folder."""
+        return f"book/runs/{self.dataset}/{self.notebook}.ipynb"
 
     @property
     def target(self) -> Path:
         """The executed notebook."""
-        return ROOT / f"{self.page}.ipynb"
+        return ROOT / self.path
+
+    @property
+    def page(self) -> str:
+        """Name in ``_toc.yml`` of the page that shows it, alone or with others."""
+        return f"{PAGES}{self.notebook}"
 
 
 # ------------------------------------------------------------------ what there is to run
@@ -78,15 +84,21 @@ def read_toc() -> dict[str, Any]:
 
 def published_runs(datasets: Sequence[str] = ()) -> list[Run]:
     """List the runs that the book asks for: all, or those of some data sets and the common ones."""
-    pages = [page.split("/") for page in toc_pages(read_toc()) if page.startswith("book/runs/")]
-    runs = [Run(dataset, notebook) for _, _, dataset, notebook in pages]
+    runs = [
+        Run(dataset, page.removeprefix(PAGES))
+        for page in toc_pages(read_toc())
+        if page.startswith(PAGES)
+        for dataset in sets_of(ROOT / "notebooks" / f"{page.removeprefix(PAGES)}.md")
+    ]
     return [run for run in runs if not datasets or run.dataset in (*datasets, COMMON)]
 
 
-def label_suffix(run: Run, runs: Sequence[Run]) -> str:
-    """Return what keeps the labels of a repeated notebook apart: nothing for its first run."""
-    first = next(other for other in runs if other.notebook == run.notebook)
-    return "" if run == first else f"-{run.dataset}"
+def runs_by_page(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Return the runs that each page is woven of."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(run.page, []).append(run)
+    return found
 
 
 def notebook_stems() -> list[str]:
@@ -151,77 +163,27 @@ def check_parameters(source: Path, given: dict[str, Any]) -> None:
             )
 
 
+def front_matter(source: Path) -> dict[str, Any]:
+    """Return what stands under ``memaa:`` in the front matter of a notebook."""
+    return dict(read_source(source).metadata.get("memaa", {}))
+
+
+def sets_of(source: Path) -> tuple[str, ...]:
+    """Return the data sets on which a notebook runs, in the order of the tabs of its page."""
+    names = tuple(front_matter(source).get("sets", (COMMON,)))
+    for name in names:
+        if name not in (*TITLES, COMMON):
+            known = ", ".join(TITLES)
+            raise InputError(f"{source.stem}: its front matter names {name!r}; there are {known}")
+    return names
+
+
 # ------------------------------------------------------------------ one notebook on one data set
-_DEFINITIONS = re.compile(
-    r"^\(([a-z0-9][\w-]*)\)=$|^:(?:label|name): *([a-z0-9][\w-]*)$|\$\$ *\(([a-z0-9][\w-]*)\)$",
-    re.MULTILINE,
-)
-
-
-def kept_for(cell: nbformat.NotebookNode, dataset: str) -> bool:
-    """Tell whether a cell belongs to a run: it is not tagged for another data set (``only-smic``)."""
-    only = [tag for tag in cell.metadata.get("tags", []) if tag.startswith("only-")]
-    return not only or f"only-{dataset}" in only
-
-
-def relabel(notebook: nbformat.NotebookNode, suffix: str) -> None:
-    r"""Append ``suffix`` to every label that the notebook defines, and to its uses within it.
-
-    The same notebook stands in the book once a data set, and a label may stand there only once.
-
-    Examples
-    --------
-    >>> cell = nbformat.v4.new_markdown_cell("(sec-evm)=\n# Magnify\nSee {ref}`sec-evm`.")
-    >>> notebook = nbformat.v4.new_notebook(cells=[cell])
-    >>> relabel(notebook, "-samm")
-    >>> print(notebook.cells[0].source)
-    (sec-evm-samm)=
-    # Magnify
-    See {ref}`sec-evm-samm`.
-    """
-    labels: set[str] = set()
-    for cell in notebook.cells:
-        # a cell of one run stands in the book once, so its labels stay
-        if cell.cell_type == "markdown" and kept_for(cell, ""):
-            labels |= {name for found in _DEFINITIONS.findall(cell.source) for name in found}
-        figure = cell.metadata.get("mystnb", {}).get("figure", {})
-        if "name" in figure:
-            labels.add(figure["name"])
-            figure["name"] += suffix
-    labels.discard("")
-    if not labels:
-        return
-    names = "|".join(sorted((re.escape(label) for label in labels), key=len, reverse=True))
-    use = re.compile(rf"(?<![\w/-])({names})(?![\w-])")
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = use.sub(rf"\1{suffix}", cell.source)
-
-
-def name_dataset_in_title(notebook: nbformat.NotebookNode, dataset: str) -> None:
-    """Append the data set to the notebook's title, so that the side bar tells its pages apart.
-
-    Examples
-    --------
-    >>> notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Avatar")])
-    >>> name_dataset_in_title(notebook, "casme2")
-    >>> notebook.cells[0].source
-    '# Avatar: CASME II'
-    """
-    title = re.compile(r"^(# .+)$", re.MULTILINE)
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown" and title.search(cell.source):
-            cell.source = title.sub(rf"\1: {TITLES[dataset]}", cell.source, count=1)
-            return
-
-
 def execute(
     source: Path,
     target: Path,
     parameters: dict[str, Any],
     *,
-    dataset: str = COMMON,
-    suffix: str = "",
     failed: Path | None = None,
     check: Callable[[Path], None] = lambda path: None,
 ) -> None:
@@ -235,10 +197,6 @@ def execute(
         Where the executed notebook shall be; it appears only if every cell ran.
     parameters
         Values for the cell tagged ``parameters``.
-    dataset
-        Data set to name in the title, and whose cells to keep; ``common``: the notebook stays as it is.
-    suffix
-        For labels, see :func:`relabel`.
     failed
         Where to leave a notebook that raised; default: beside ``target``.
     check
@@ -257,10 +215,8 @@ def execute(
     from papermill.exceptions import PapermillExecutionError
 
     notebook = read_source(source)
-    if dataset != COMMON:
-        notebook.cells = [cell for cell in notebook.cells if kept_for(cell, dataset)]
-        name_dataset_in_title(notebook, dataset)
-    relabel(notebook, suffix)
+    for number, cell in enumerate(notebook.cells):  # the same in every run, whatever is injected
+        cell["id"] = f"c{number:03d}"
     os.environ.setdefault("TQDM_DISABLE", "1")
     with atomic_path(target) as temporary:
         prepared = temporary.with_suffix(".source.ipynb")
@@ -289,15 +245,15 @@ def execute(
         check(temporary)
 
 
-def leave_out(run: Run, suffix: str, why: str) -> None:
-    """Write a page that says why it was left out, under its own title and label."""
+def leave_out(run: Run, why: str) -> None:
+    """Write a notebook that says why it was left out, under its title and label."""
     notebook = read_source(run.source)
     notebook.cells = notebook.cells[:1]
     head = notebook.cells[0]
-    head.source = f"{head.source.partition(chr(10) * 2)[0]}\n\nThis page was left out. {why}"
-    relabel(notebook, suffix)
-    if run.dataset != COMMON:
-        name_dataset_in_title(notebook, run.dataset)
+    head.source, head["id"] = head.source.partition("\n\n")[0], "c000"
+    of = "" if run.dataset == COMMON else f" ({TITLES[run.dataset]})"
+    said = f"*This page{of} was left out.* {why}"
+    notebook.cells.append(nbformat.v4.new_markdown_cell(said, id=f"c000-{run.dataset}"))
     with atomic_path(run.target) as temporary:
         nbformat.write(notebook, temporary)
 
@@ -305,15 +261,16 @@ def leave_out(run: Run, suffix: str, why: str) -> None:
 def tidy(path: Path) -> None:
     """Take out of an executed notebook what changes from run to run or says nothing to a reader.
 
-    Time stamps go, cell ids are counted through, and the default parameters give way to the injected
-    ones. A cell that was not executed or holds an error raises :class:`RunFailed`.
+    Time stamps go, and the default parameters give way to the injected ones. A cell that was not executed
+    or holds an error raises :class:`RunFailed`.
     """
     notebook = nbformat.read(path, as_version=4)
     for key in ("papermill", "jupytext", "memaa"):
         notebook.metadata.pop(key, None)
     injected = any(is_tagged(cell, "injected-parameters") for cell in notebook.cells)
     for number, cell in enumerate(notebook.cells):
-        cell["id"] = f"c{number:03d}"
+        if is_tagged(cell, "injected-parameters"):
+            cell["id"] = f"{notebook.cells[number - 1]['id']}-injected"
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
         if injected and is_tagged(cell, "parameters") and not is_tagged(cell, "remove-cell"):

@@ -61,7 +61,7 @@ def needs_of(run: Run, datasets: Sequence[str] = ()) -> list[str]:
     dataset = dataset_of(run, datasets)
     known = pages.known_parameters(run.source)
     needs: list[str] = []
-    for need in pages.read_source(run.source).metadata.get("memaa", {}).get("needs", []):
+    for need in pages.front_matter(run.source).get("needs", []):
         kind, _, what = need.partition("-")
         if need == "systems" and not dataset:
             continue  # read from the reference run

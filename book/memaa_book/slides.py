@@ -45,7 +45,7 @@ def read_lessons() -> list[Lesson]:
 
 
 def pages_by_label() -> dict[str, str]:
-    """Return the first run of each notebook, by the label at its top."""
+    """Return the page of each notebook, by the label at its top."""
     found: dict[str, str] = {}
     for run in pages.published_runs():
         labelled = re.search(r"^\((page-[\w-]+)\)=$", run.source.read_text("utf-8"), re.MULTILINE)
@@ -146,6 +146,9 @@ def page_slides(page: Any) -> list[str]:
         useless.decompose()
     for useless in article.select(".tag_injected-parameters, .tag_exercise, .tag_exercise-test"):
         useless.decompose()
+    for tabs in article.select(".memaa-sets"):  # a slide shows the first data set
+        shown = tabs.select_one(".sd-tab-content")
+        tabs.replace_with(shown)
     slides: list[str] = []
     for heading, blocks in sections(article):
         if heading.get_text().strip() in NO_SLIDE or not blocks:

@@ -1,7 +1,7 @@
 """What the pages show: plots, players that need no kernel, tables, provenance; and known motion."""
 
 from memaa_lib.figures.known_motion import grating, grating_shift, move
-from memaa_lib.figures.players import compare, data_uri, explorer, scrubber, video
+from memaa_lib.figures.players import compare, data_uri, explorer, film, scrubber, video
 from memaa_lib.figures.plots import (
     ALPHA_COLOURS,
     CLASS_COLOURS,
@@ -27,6 +27,7 @@ __all__ = [
     "data_uri",
     "explorer",
     "faces",
+    "film",
     "grating",
     "grating_shift",
     "intervals",

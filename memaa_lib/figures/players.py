@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.media import check_frames
 from memaa_lib.clips import write_video
+from memaa_lib.figures.plots import side_by_side
 
 JPEG_QUALITY = 90
+FILM_GAP = 6  # px between clips
 
 
 def data_uri(image: NDArray[np.uint8]) -> str:
@@ -189,6 +191,81 @@ def video(
         f'src="data:video/mp4;base64,{encoded}"></video>'
     )
     return HTML(framed(player, caption, width))
+
+
+def film(
+    clips: Mapping[str, NDArray[np.uint8]],
+    *,
+    fps: float,
+    alt: str,
+    caption: str = "",
+    height: int = 300,
+    poster: int = 0,
+) -> HTML:
+    """Return clips that play beside each other, over and over, each under its name.
+
+    It plays by itself while it is seen, without sound, unless the reader prefers reduced motion. Below it
+    are a button to stop and go on, and a slider that shows it frame by frame.
+
+    Parameters
+    ----------
+    clips
+        ``uint8`` ``(T, H, W, 3)`` or ``(T, H, W)``, one a name, of one length.
+    fps
+        Of the play-back: 200 fps recordings are shown slowed down, say so in the caption.
+    alt
+        What the film shows.
+    caption
+        Below the figure; names the data set and the slow-down.
+    height
+        Of the clips, px; the page scales them down where it is narrow.
+    poster
+        Which frame to show where nothing plays, e.g. on paper.
+
+    Returns
+    -------
+    IPython.display.HTML
+
+    Raises
+    ------
+    InputError
+        If clips are no frames or differ in length.
+
+    Examples
+    --------
+    >>> frames = np.zeros((3, 16, 16), np.uint8)
+    >>> "<memaa-film" in film({"filmed": frames}, fps=10, alt="nothing").data
+    True
+    """
+    for name, clip in clips.items():
+        check_frames(clip, name)
+    stacks = [sized(clip, height) for clip in clips.values()]
+    if len({len(stack) for stack in stacks}) != 1:
+        lengths = ", ".join(f"{name}: {len(clip)}" for name, clip in clips.items())
+        raise InputError(f"film: clips of one length expected, got {lengths} frames")
+    frames = side_by_side(*stacks, gap=FILM_GAP)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "clip.mp4")
+        write_video(path, frames, fps)
+        encoded = base64.b64encode(path.read_bytes()).decode()
+    shares = " ".join(f"{stack.shape[2]}fr" for stack in stacks)
+    names = "".join(f"<span>{html.escape(name)}</span>" for name in clips)
+    player = (
+        f'<memaa-film aria-label="{html.escape(alt)}" data-fps="{fps:g}" data-frames="{len(frames)}">'
+        f'<div class="names" style="grid-template-columns:{shares}">{names}</div>'
+        f'<video controls loop muted playsinline preload="metadata" poster="{data_uri(frames[poster])}" '
+        f'aria-label="{html.escape(alt)}"><source type="video/mp4" '
+        f'src="data:video/mp4;base64,{encoded}"></video></memaa-film>'
+    )
+    return HTML(framed(player, caption, f"{frames.shape[2]}px"))
+
+
+def sized(frames: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
+    """Return frames of a height in px, in their proportions, in color."""
+    width = round(frames.shape[2] * height / frames.shape[1])
+    way = cv2.INTER_AREA if height < frames.shape[1] else cv2.INTER_CUBIC
+    made = np.stack([cv2.resize(frame, (width, height), interpolation=way) for frame in frames])
+    return made if made.ndim == 4 else np.repeat(made[..., None], 3, axis=3)
 
 
 def explorer(

@@ -113,9 +113,13 @@ def test_an_unknown_edition_is_refused(tmp_path):
 
 
 def test_without_executed_pages_an_edition_says_what_comes_first(tmp_path, monkeypatch):
-    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/runs/common/00_front\n")
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/pages/00_front\n")
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "00_front.md").write_text("# Front\n")
     monkeypatch.setattr(pages, "ROOT", tmp_path)
-    with pytest.raises(InputError, match=r"00_front: this page has not been run.*make book"):
+    with pytest.raises(
+        InputError, match=r"00_front.ipynb: this notebook has not been run.*make book"
+    ):
         editions.build_edition("student")
     with pytest.raises(InputError, match="no book here yet; make book comes first"):
         published.built_book()
@@ -150,7 +154,7 @@ def project(tmp_path, monkeypatch) -> Path:
     (tmp_path / "book" / "index.md").write_text("# Front\n\n{ref}`page-one`\n")
     (tmp_path / "_toc.yml").write_text(
         "format: jb-book\nroot: book/index\nchapters:\n"
-        "- file: book/course\n- file: book/runs/common/01_one\n- file: book/runs/common/02_two\n"
+        "- file: book/course\n- file: book/pages/01_one\n- file: book/pages/02_two\n"
     )
     lesson = "(page-course)=\n# Course\n\n## Lesson 1: Adding\n\n**Page** {ref}`page-one`.\n"
     (tmp_path / "book" / "course.md").write_text(lesson)
@@ -216,7 +220,7 @@ def test_editions_and_published_tree_of_a_small_book(project):
     built = {}
     for edition in editions.EDITIONS:
         target = editions.build_edition(edition)
-        path = target / "html" / "book" / "runs" / "common" / "01_one.html"
+        path = target / "html" / "book" / "pages" / "01_one.html"
         built[edition] = BeautifulSoup(path.read_text("utf-8"), "html.parser")
         assert (target / "notebooks" / "01_one.ipynb").is_file()
         assert not built[edition].select("a[href*=binder], a[href*=colab]")
@@ -235,7 +239,7 @@ def test_editions_and_published_tree_of_a_small_book(project):
     assert not built["instructor"].select("article .dropdown, article .tag_hide-input")
 
     build.build_html(pages.published_runs(), strict=True)
-    text = (project / "_build/html/book/runs/common/01_one.html").read_text("utf-8")
+    text = (project / "_build/html/book/pages/01_one.html").read_text("utf-8")
     article = BeautifulSoup(text, "html.parser").find("article")
     assert "SOLUTION" not in article.get_text()
     assert article.select(".dropdown")
@@ -244,11 +248,11 @@ def test_editions_and_published_tree_of_a_small_book(project):
     with pytest.raises(InputError, match="not a git checkout"):
         published.write_published()
     subprocess.run(["git", "init", "-q"], cwd=project, check=True)
-    (project / ".gitignore").write_text("_build/\nbuild/\nbook/runs/\n")
+    (project / ".gitignore").write_text("_build/\nbuild/\nbook/runs/\nbook/pages/\n")
     tree = published.write_published()
-    for name in ("_toc.yml", "docs/index.html", "docs/.nojekyll", "book/runs/common/01_one.ipynb"):
+    for name in ("_toc.yml", "docs/index.html", "docs/.nojekyll", "book/pages/01_one.ipynb"):
         assert (tree / name).is_file(), name
-    for name in ("_build", ".github", "book/runs/common/02_two.ipynb"):
+    for name in ("_build", ".github", "book/pages/02_two.ipynb"):
         assert not (tree / name).exists(), name
     opened = launched(tree / "docs")
     assert set(opened) == {"01_one.html"}, "a page that needs much beforehand has no buttons"

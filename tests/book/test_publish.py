@@ -1,4 +1,4 @@
-"""Publishing: labels, tidying, failures, and re-running only what is stale."""
+"""Publishing: runs woven into pages, tidying, failures, and re-running only what is stale."""
 
 import os
 import shutil
@@ -10,8 +10,7 @@ import jupytext
 import nbformat
 import pytest
 import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from bs4 import BeautifulSoup
 from memaa_book import build, cli, handouts, pages, prepare
 from memaa_book.build import filtered_toc
 from memaa_book.pages import (
@@ -19,11 +18,10 @@ from memaa_book.pages import (
     RunFailed,
     execute,
     find_notebook,
-    label_suffix,
     published_runs,
-    relabel,
     tidy,
 )
+from memaa_book.weave import weave
 
 from memaa_lib._support.errors import InputError
 from memaa_lib.clips import read_clip, sample_video, write_clip
@@ -36,6 +34,7 @@ jupytext:
   text_representation:
     extension: .md
     format_name: myst
+  notebook_metadata_filter: memaa
 kernelspec:
   display_name: Python 3
   language: python
@@ -43,6 +42,7 @@ kernelspec:
 ---
 
 """
+ON_TWO = HEADER.replace("---\n\n", "memaa:\n  sets: [smic, samm]\n---\n\n")
 PAGE = (
     HEADER
     + """(page-{name})=
@@ -74,7 +74,7 @@ def write_page(folder: Path, name: str, code: str = "print(dataset, count)") -> 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:
-    """A small book of its own: two notebooks, one of them on two data sets."""
+    """A small book of its own: two notebooks."""
     real = pages.ROOT
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "book").mkdir()
@@ -86,7 +86,7 @@ def project(tmp_path, monkeypatch) -> Path:
     (tmp_path / "book" / "index.md").write_text("# Front\n\n{ref}`page-09-one`\n")
     write_page(tmp_path / "notebooks", "09_one")
     write_page(tmp_path / "notebooks", "11_two")
-    entries = [{"file": f"book/runs/common/{stem}"} for stem in ("09_one", "11_two")]
+    entries = [{"file": f"book/pages/{stem}"} for stem in ("09_one", "11_two")]
     toc = {"format": "jb-book", "root": "book/index", "chapters": entries}
     (tmp_path / "_toc.yml").write_text(yaml.safe_dump(toc))
     monkeypatch.setattr(pages, "ROOT", tmp_path)
@@ -123,13 +123,10 @@ class TestExecute:
     def test_the_same_run_gives_the_same_bytes(self, project):
         source = project / "notebooks" / "09_one.md"
         for name in ("a", "b"):
-            execute(source, project / f"{name}.ipynb", {"count": 2}, dataset="samm", suffix="-samm")
+            execute(source, project / f"{name}.ipynb", {"count": 2})
         assert (project / "a.ipynb").read_bytes() == (project / "b.ipynb").read_bytes()
-        text = (project / "a.ipynb").read_text("utf-8")
-        assert "# Page 09-one: SAMM" in text
-        assert "(page-09-one-samm)=" in text
-        assert "(eq-09-one-samm)" in text
-        assert "{eq}`eq-09-one-samm`" in text
+        ids = [cell["id"] for cell in nbformat.read(project / "a.ipynb", 4).cells]
+        assert ids == ["c000", "c001", "c001-injected", "c002"]
 
     def test_unknown_and_mistyped_parameters_are_refused_before_anything_runs(self, project):
         source = project / "notebooks" / "09_one.md"
@@ -152,7 +149,7 @@ def test_only_what_is_stale_runs_again(project, capsys):
     assert said[-1].startswith("  done   3/3 html, ")
     assert sorted(first.ran) == ["html", "page:common/09_one", "page:common/11_two"]
     html = project / "_build" / "html"
-    page = (html / "book" / "runs" / "common" / "09_one.html").read_text("utf-8")
+    page = (html / "book" / "pages" / "09_one.html").read_text("utf-8")
     assert "casme2 3" in page
     assert 'class="eqno">(9)' in page
     before = {path: path.read_bytes() for path in html.rglob("*.html")}
@@ -164,7 +161,7 @@ def test_only_what_is_stale_runs_again(project, capsys):
     write_page(project / "notebooks", "11_two", "print('changed')")
     third = build.build_book()
     assert sorted(third.ran) == ["html", "page:common/11_two"]
-    assert "changed" in (html / "book" / "runs" / "common" / "11_two.html").read_text("utf-8")
+    assert "changed" in (html / "book" / "pages" / "11_two.html").read_text("utf-8")
 
     write_page(project / "notebooks", "11_two")
     assert build.build_book().ok
@@ -197,24 +194,101 @@ def test_unknown_data_set_is_refused():
         build.build_book(["fer"])
 
 
-@given(st.lists(st.sampled_from(["eq-a", "eq-a-b", "fig-a", "sec-x"]), min_size=1, unique=True))
-@settings(max_examples=20, deadline=None, derandomize=True)
-def test_relabelling_touches_labels_defined_here_and_no_others(labels):
-    definitions = "\n\n".join(f"({label})=" for label in labels)
-    uses = " ".join(f"{{ref}}`{label}` {{ref}}`other-{label}`" for label in labels)
-    cell = nbformat.v4.new_markdown_cell(f"{definitions}\n\n{uses} {{ref}}`elsewhere`")
-    notebook = nbformat.v4.new_notebook(cells=[cell])
-    relabel(notebook, "-smic")
-    for label in labels:
-        assert f"({label}-smic)=" in cell.source
-        assert f"{{ref}}`{label}-smic`" in cell.source
-        assert f"{{ref}}`other-{label}`" in cell.source
-    assert "{ref}`elsewhere`" in cell.source
+# ------------------------------------------------------------------ one page of several runs
+def ran(*texts: str, figure: str = "") -> nbformat.NotebookNode:
+    """A notebook as it ran on one data set: a title, parameters, and a cell a text."""
+    cells = [
+        nbformat.v4.new_markdown_cell("# Title", id="c000"),
+        nbformat.v4.new_code_cell(
+            "a = 1", id="c001", metadata={"tags": ["parameters", "remove-cell"]}
+        ),
+        nbformat.v4.new_code_cell(
+            "a = 2", id="c001-injected", metadata={"tags": ["injected-parameters"]}
+        ),
+    ]
+    for number, text in enumerate(texts, start=2):
+        cell = nbformat.v4.new_code_cell("show(a)", id=f"c{number:03d}", execution_count=number)
+        cell.outputs = [nbformat.v4.new_output("stream", text=text)] if text else []
+        cells.append(cell)
+    if figure:
+        cell.outputs = [nbformat.v4.new_output("display_data", {"image/png": figure})]
+        cell.metadata["mystnb"] = {"figure": {"name": "fig-a", "caption": "A figure."}}
+    return nbformat.v4.new_notebook(cells=cells)
 
 
-def test_the_first_run_of_a_notebook_keeps_its_labels():
-    runs = [Run("casme2", "05"), Run("smic", "05"), Run("smic", "07")]
-    assert [label_suffix(run, runs) for run in runs] == ["", "-smic", ""]
+def test_what_runs_share_stands_there_once_and_the_defaults_are_shown():
+    woven = weave({"casme2": ran("same\n", ""), "smic": ran("same\n", "")})
+    assert [cell.source for cell in woven.cells] == ["# Title", "a = 1", "show(a)", "show(a)"]
+    assert woven.cells[1].metadata["tags"] == ["parameters"]
+    assert [o.text for o in woven.cells[2].outputs] == ["same\n"]
+
+
+def test_short_texts_that_differ_stand_below_each_other():
+    woven = weave({"casme2": ran("1\n"), "smic": ran("2\n3\n"), "composite": ran("4\n")})
+    (output,) = woven.cells[2].outputs
+    assert output.text.splitlines() == [
+        "CASME II   1",
+        "SMIC       2",
+        "           3",
+        "Composite  4",
+    ]
+
+
+def test_outputs_that_differ_become_a_cell_a_set_with_labels_of_their_own():
+    runs = {name: ran("", figure=name) for name in ("casme2", "smic")}
+    *_, first, second = weave(runs).cells
+    assert first.metadata["memaa"] == {"tabs": "c002", "set": "casme2", "title": "CASME II"}
+    assert second.metadata["memaa"] == {"tabs": "c002", "set": "smic", "title": "SMIC"}
+    assert second.metadata["tags"] == ["remove-input"]
+    names = [cell.metadata["mystnb"]["figure"]["name"] for cell in (first, second)]
+    assert names == ["fig-a", "fig-a-smic"]
+
+
+def test_long_texts_that_differ_become_tabs():
+    long = "a\nb\nc\nd\n"
+    woven = weave({"casme2": ran(long), "smic": ran("1\n")})
+    assert [cell.metadata.get("memaa", {}).get("set") for cell in woven.cells[2:]] == [
+        "casme2",
+        "smic",
+    ]
+
+
+def test_a_run_that_was_left_out_is_named_after_the_title():
+    left = nbformat.v4.new_notebook(cells=[ran().cells[0]])
+    left.cells.append(nbformat.v4.new_markdown_cell("It needs more.", id="c000-composite"))
+    woven = weave({"composite": left, "smic": ran("1\n"), "samm": ran("2\n")})
+    assert [cell.source for cell in woven.cells][:2] == ["# Title", "It needs more."]
+    assert "SMIC       1" in woven.cells[-1].outputs[0].text
+
+
+@pytest.mark.slow
+def test_a_page_of_two_sets_has_tabs_and_offers_both_notebooks(project):
+    code = 'from IPython.display import HTML\nHTML(f"<b>of {dataset}</b>")'
+    text = PAGE.replace(HEADER, ON_TWO).format(name="09-one", code=code)
+    text = text.replace("count: int", 'root: str = ""\ncount: int')
+    (project / "notebooks" / "09_one.md").write_text(text, "utf-8")
+    report = build.build_book()
+    assert report.ok, report.failed
+    assert {"page:smic/09_one", "page:samm/09_one"} <= set(report.ran)
+    place = project / "_build" / "html" / "book" / "pages" / "09_one.html"
+    page = BeautifulSoup(place.read_text("utf-8"), "html.parser").find("article")
+    assert [label["data-sync-id"] for label in page.select("label.sd-tab-label")] == [
+        "smic",
+        "samm",
+    ]
+    assert [tab.get_text() for tab in page.select(".sd-tab-content b")] == ["of smic", "of samm"]
+    links = page.select("a.download[href]")
+    assert [link.get_text() for link in links] == ["SMIC", "SAMM"]
+    for link, name in zip(links, ("smic", "samm"), strict=True):
+        made = (place.parent / link["href"]).read_bytes()
+        assert made == (project / "book" / "runs" / name / "09_one.ipynb").read_bytes()
+
+
+def test_a_data_set_that_there_is_not_is_named(project):
+    text = PAGE.replace(HEADER, ON_TWO.replace("samm", "fer")).format(name="09-one", code="1")
+    (project / "notebooks" / "09_one.md").write_text(text, "utf-8")
+    with pytest.raises(InputError, match="09_one: its front matter names 'fer'"):
+        build.build_book()
 
 
 def test_a_cell_that_was_not_executed_is_refused(tmp_path):
@@ -224,13 +298,14 @@ def test_a_cell_that_was_not_executed_is_refused(tmp_path):
         tidy(tmp_path / "a.ipynb")
 
 
-def test_a_book_of_one_data_set_leaves_out_the_others_pages():
-    toc = pages.read_toc()
+def test_a_book_of_one_data_set_runs_nothing_on_the_others():
     runs = published_runs(["smic"])
-    kept = list(pages.toc_pages(filtered_toc(toc, runs)))
-    assert "book/runs/smic/05_emotion_avatar" in kept
-    assert not [page for page in kept if page.startswith("book/runs/samm/")]
-    assert "book/rerun" in kept
+    assert {run.dataset for run in runs} == {"smic", "common"}
+    kept = list(pages.toc_pages(filtered_toc(pages.read_toc(), runs)))
+    assert {"book/pages/05_emotion_avatar", "book/rerun"} <= set(kept)
+    some = [run for run in runs if "avatar" not in run.notebook]
+    kept = pages.toc_pages(filtered_toc(pages.read_toc(), some))
+    assert "book/pages/05_emotion_avatar" not in kept
 
 
 # ------------------------------------------------------------------ the published branch
@@ -314,7 +389,7 @@ def test_a_clip_of_ones_own_is_taken_as_long_as_it_is(tmp_path, monkeypatch, par
 
 def test_every_page_names_what_it_needs():
     avatars = ["avatars-smic", "avatars-casme2", "avatars-samm"]
-    needs = {run.page.removeprefix("book/runs/"): prepare.needs_of(run) for run in published_runs()}
+    needs = {f"{run.dataset}/{run.notebook}": prepare.needs_of(run) for run in published_runs()}
     assert needs["samm/05_emotion_avatar"] == ["avatars-samm"]
     assert needs["samm/07_results"] == ["avatars-samm", "pretraining", "scores-samm"]
     assert needs["composite/07_results"] == [*avatars, "pretraining", "scores-composite"]
@@ -399,10 +474,10 @@ def test_nothing_is_left_out_where_all_sets_are_alike(real, sets):
 
 def test_a_page_that_is_left_out_says_so_under_its_own_title(project):
     run = Run("smic", "09_one")
-    pages.leave_out(run, "-smic", "It needs more.")
-    (cell,) = nbformat.read(run.target, 4).cells
-    title = "(page-09-one-smic)=\n# Page 09-one: SMIC"
-    assert cell.source == f"{title}\n\nThis page was left out. It needs more."
+    pages.leave_out(run, "It needs more.")
+    head, said = (cell.source for cell in nbformat.read(run.target, 4).cells)
+    assert head == "(page-09-one)=\n# Page 09-one"
+    assert said == "*This page (SMIC) was left out.* It needs more."
 
 
 def test_the_paired_notebook_keeps_what_its_page_needs(tmp_path):
@@ -412,5 +487,6 @@ def test_the_paired_notebook_keeps_what_its_page_needs(tmp_path):
     notebook = jupytext.read(source)
     jupytext.write(notebook, source.with_suffix(".ipynb"))
     jupytext.write(jupytext.read(source.with_suffix(".ipynb")), source, fmt="md:myst")
-    assert notebook.metadata["memaa"] == {"needs": ["scores"]}
+    sets = ["composite", "smic", "casme2", "samm"]
+    assert notebook.metadata["memaa"] == {"sets": sets, "needs": ["scores"]}
     assert source.read_text("utf-8") == before

@@ -31,17 +31,20 @@ from tests.long import trust_results, watermark
 ROOT = trust_results.ROOT
 DATASET = "casme2"
 CLIPS_A_CLASS = 3
-PAGES = [f"book/runs/{DATASET}/{stem}" for stem in (
+PAGES = [f"book/pages/{stem}" for stem in (
     "02_amplification_factor", "03_frame_removal", "04_landmark_alignment",
     "05_emotion_avatar", "06_network_and_training", "07_results",
 )]  # fmt: skip
-FRONT = "book/runs/common/00_front"
-OWN = f"book/runs/{DATASET}/98_own"
+FRONT = "book/pages/00_front"
+OWN = "book/pages/98_own"
 OWN_PAGE = """---
 jupytext:
   formats: ipynb,md:myst
+  notebook_metadata_filter: memaa
   text_representation: {extension: .md, format_name: myst}
 kernelspec: {display_name: Python 3, language: python, name: python3}
+memaa:
+  sets: [casme2]
 ---
 
 (page-own)=
@@ -76,7 +79,7 @@ def few_clips(twin: Path) -> list[Path]:
 def copy_project(folder: Path, pages: list[str]) -> None:
     """Copy what a book is made of, with a table of contents of some pages."""
     for name in ("notebooks", "book", "data_manifests"):
-        ignored = shutil.ignore_patterns("runs", "*.ipynb", "__pycache__")
+        ignored = shutil.ignore_patterns("runs", "pages", "*.ipynb", "__pycache__")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     shutil.copy(ROOT / "_config.yml", folder)
     shutil.copytree(ROOT / "results", folder / "results")

@@ -246,7 +246,7 @@ def book_job(folder: Path, seconds: float = 0.5) -> Job:
     for stem, name in pages.items():
         text = PAGE.format(name=name, seconds=seconds)
         (project / "notebooks" / f"{stem}.md").write_text(text, "utf-8")
-    chapters = [{"file": f"book/runs/common/{stem}"} for stem in pages]
+    chapters = [{"file": f"book/pages/{stem}"} for stem in pages]
     toc = {"format": "jb-book", "root": "book/index", "chapters": chapters}
     (project / "_toc.yml").write_text(yaml.safe_dump(toc), "utf-8")
     environment = {"MEMAA_PROJECT": str(project), "MEMAA_CACHE": str(folder / "cache")}

@@ -19,6 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import nbformat
 from bs4 import BeautifulSoup
 from memaa_book import guard
 from rich.console import Console
@@ -38,7 +39,7 @@ def copy_project(place: Path) -> None:
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, place / name, ignore=shutil.ignore_patterns("runs"))
+            shutil.copytree(source, place / name, ignore=shutil.ignore_patterns("runs", "pages"))
         else:
             shutil.copy(source, place / name)
     toc = place / "_toc.yml"
@@ -68,24 +69,25 @@ def build(sets: tuple[str, ...], trees: dict[str, Path]) -> list[str]:
             return [done.stderr[-2000:]]
         html = place / "_build" / "html"
         guard.check_folder(html, guard.gated_clips({name: trees[name] for name in sets}))
-        return wrong_words(html, sets)
+        return wrong_words(place / "book" / "runs", sets)
 
 
-def wrong_words(html: Path, sets: tuple[str, ...]) -> list[str]:
-    """Read what each page says of its data: the box at its end names it."""
+def wrong_words(runs: Path, sets: tuple[str, ...]) -> list[str]:
+    """Read what each run says of its data: the box at its end names it."""
     wrong = []
-    for page in sorted(html.glob("book/runs/*/*.html")):
-        article = BeautifulSoup(page.read_text("utf-8"), "html.parser").find("article")
-        text = article.get_text(" ") if article else ""
-        dataset = page.parent.name
+    for path in sorted(runs.glob("*/*.ipynb")):
+        cells, dataset = nbformat.read(path, as_version=4).cells, path.parent.name
+        shown = [output for cell in cells for output in cell.get("outputs", []) if "data" in output]
+        pages = "".join(output.data.get("text/html", "") for output in shown)
+        text = BeautifulSoup(pages, "html.parser").get_text(" ")
         said = next((row for row in re.findall(r"data\s+(\S.*?)\s+parameters", text)), "")
-        if "This page was left out" in text:
+        if any("was left out" in cell.source for cell in cells[:2]):
             if len(sets) == len(DATASETS):
-                wrong.append(f"{page.name}: left out though all sets are there")
+                wrong.append(f"{dataset}/{path.stem}: left out though all sets are there")
         elif dataset in sets and (
             not said.startswith(DATASET_TITLES[dataset]) or OF_THE_TWIN.search(said)
         ):
-            wrong.append(f"{dataset}/{page.name}: ran on {said!r}")
+            wrong.append(f"{dataset}/{path.stem}: ran on {said!r}")
     return wrong
 
 
