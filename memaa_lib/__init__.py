@@ -22,6 +22,7 @@ __version__ = "0.1.0"
 _METHOD = {
     "clips": ("Clip", "read_clip", "sample_video", "to_gray"),
     "datasets": ("load_clip", "load_index", "load_truth", "load_truth_landmarks"),
+    "datasets.twins.release": ("ensure_twin",),
     "datasets.examples": ("describe", "example_clip", "example_row", "label_noise"),
     "magnification": ("Magnification", "magnify", "psnr"),
     "texture": ("Scoring", "above_mean", "keep_frames", "texture_intensity"),

@@ -172,4 +172,45 @@
       show();
     }
   });
+
+  // Long lists of items, folded: the sections right below a heading whose label starts with "fold-". What a link
+  // leads to is opened, and all of it for printing; without this script everything is there, unfolded.
+  const folds = [...document.querySelectorAll('[id^="fold-"]')].flatMap((label) => {
+    const items = [...label.closest("section").querySelectorAll(":scope > section")];
+    return items.map((item) => {
+      const fold = document.createElement("details"), summary = document.createElement("summary");
+      const title = item.querySelector(":scope > :is(h2, h3, h4)");
+      const body = [...item.children].slice([...item.children].indexOf(title) + 1);
+      fold.className = "memaa-fold";
+      title.before(fold);
+      summary.append(title);
+      fold.append(summary, ...body);
+      return fold;
+    });
+  });
+  if (folds.length) {
+    const reveal = (hash) => {
+      const target = document.getElementById(decodeURIComponent(hash.slice(1)));
+      const fold = target?.closest("section")?.querySelector(":scope > .memaa-fold");
+      if (!fold) return;
+      fold.open = true;
+      target.scrollIntoView();
+    };
+    reveal(location.hash);
+    addEventListener("load", () => reveal(location.hash));
+    addEventListener("hashchange", () => reveal(location.hash));
+    addEventListener("beforeprint", () => folds.forEach((fold) => { fold.open = true; }));
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest('a[href^="#"]');
+      if (link) reveal(link.hash);
+    });
+  }
+
+  // Each row of the scorecard gives its address.
+  for (const claim of document.querySelectorAll(".memaa-claim[id]")) {
+    const title = claim.querySelector(".admonition-title"), here = document.createElement("a");
+    Object.assign(here, { href: `#${claim.id}`, className: "here", textContent: "#" });
+    here.setAttribute("aria-label", `Link to: ${title.textContent}`);
+    title.append(here);
+  }
 })();

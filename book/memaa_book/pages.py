@@ -271,6 +271,7 @@ def tidy(path: Path) -> None:
     for number, cell in enumerate(notebook.cells):
         if is_tagged(cell, "injected-parameters"):
             cell["id"] = f"{notebook.cells[number - 1]['id']}-injected"
+            cell.metadata["tags"] = ["injected-parameters", "hide-input"]
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
         if injected and is_tagged(cell, "parameters") and not is_tagged(cell, "remove-cell"):

@@ -20,7 +20,16 @@ LESSON = re.compile(r"^## Lesson (\d+): (.+)\n+\*\*Pages?\*\* (.+)$", re.MULTILI
 LABEL = re.compile(r"\{ref\}`([\w-]+)`")
 SLIDE_LINES = 15  # about so many lines of text fit on a slide
 NO_SLIDE = ("Exercises", "All items")
-PICTURES = ["img", "video", "figure", "memaa-scrubber", "memaa-compare", "memaa-explorer"]
+PICTURES = [
+    "img",
+    "video",
+    "figure",
+    "memaa-film",
+    "memaa-live",
+    "memaa-scrubber",
+    "memaa-compare",
+    "memaa-explorer",
+]
 BLOCKS = ["p", "ul", "ol", "dl", "div", "table", "figure", "blockquote"]
 
 
@@ -142,7 +151,7 @@ def title_slide(lesson: Lesson, guide: Any) -> str:
 def page_slides(page: Any) -> list[str]:
     """Return the slides of a built page, parsed with BeautifulSoup, as HTML."""
     article = page.find("article") or page
-    for useless in article.select(".headerlink, .memaa-provenance, .tag_hide-input, .memaa-quiz"):
+    for useless in article.select(".headerlink, .memaa-provenance, details.hide, .memaa-quiz"):
         useless.decompose()
     for useless in article.select(".tag_injected-parameters, .tag_exercise, .tag_exercise-test"):
         useless.decompose()
@@ -173,9 +182,8 @@ def packed(blocks: Sequence[Any]) -> Iterator[list[str]]:
     slide: list[str] = []
     filled = 0.0
     for block in blocks:
-        imports = "import" in block.get_text()[:7] or "from memaa_lib" in block.get_text()
-        if "cell" in block.get("class", []) and imports:
-            continue
+        if not block.get_text(strip=True) and not block.find(PICTURES):
+            continue  # of a folded cell nothing is left but what it shows
         if block.find(PICTURES):  # how a figure is drawn is for the page
             for code in block.select(".cell_input"):
                 code.decompose()

@@ -67,7 +67,7 @@ def weave_cell(versions: Mapping[str, nbformat.NotebookNode]) -> list[nbformat.N
     """Return one cell for those of several data sets, or a cell each, for tabs, if outputs differ."""
     cell = next(iter(versions.values()))
     if is_tagged(cell, "parameters"):  # the reader sees the defaults
-        cell.metadata["tags"] = ["parameters"]
+        cell.metadata["tags"] = [tag for tag in cell.metadata["tags"] if tag != "remove-cell"]
     outputs = [version.get("outputs", []) for version in versions.values()]
     if all(one == outputs[0] for one in outputs):
         return [cell]

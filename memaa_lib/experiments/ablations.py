@@ -166,6 +166,35 @@ ARMS: dict[str, Arm] = {
         ),
     )
 }
+TITLES: Mapping[str, str] = {
+    FULL: "the full method",
+    "no magnification": "not magnified",
+    "alpha 5 only": "one factor only: 5",
+    "alpha 10 only": "one factor only: 10",
+    "alpha 15 only": "one factor only: 15",
+    "A: r = 0.4, 0.05 a frame": "filter A: set in frames",
+    "B: ideal 0.4-3 Hz, a band that is often empty": "filter B: a slow band, 0.4 to 3 Hz",
+    "C: ideal 5-25 Hz, faster than the movement": "filter C: a fast band, 5 to 25 Hz",
+    "F: ideal 0.5-10 Hz": "filter F: an ideal one, 0.5 to 10 Hz",
+    "F, no frame removed": "filter F, and every frame kept",
+    "started from the mean of five frames": "filter started from five frames",
+    "D: onset-referenced": "filter D: change since the first frame",
+    "E: only wavelengths above 48 px in full": "fine detail magnified less",
+    "no frame removed": "every frame kept",
+    "aligned first": "aligned, then magnified",
+    "aligned first, landmarks smoothed": "the same, landmarks smoothed",
+    "no registration": "not aligned",
+    "apex frame": "the apex frame alone, magnified",
+    "mean of the clip as it is": "plain mean of the clip",
+    "original avatar": "avatar of Yang and Bhanu",
+    "cut out less exactly": "face cut out less exactly",
+    "loss not weighted": "classes not weighted",
+    "loss not weighted, copies by class": "more copies of rarer classes",
+}
+"""What the pages call an arm.
+
+:meta hide-value:
+"""
 ARM_STARTS = 3  # starting weights that the reference run takes every arm from: seeds 0 to 2
 LATE_START = 5  # frames whose mean a "late start" begins from
 JITTER = (0.9, 1.1), 0.05  # sizes of a cut, and how far it is off, as shares of the sides

@@ -265,3 +265,48 @@ def printed_scores() -> pd.DataFrame:
                 "remark": REMARKS.get((title, part), ""),
             }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def network_sizes() -> pd.DataFrame:
+    """Count the parameters of the compared networks, beside the numbers that are printed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a network: ``here``, and what its publication prints, ``printed``, or ``<NA>``.
+
+    Examples
+    --------
+    >>> sizes = network_sizes().loc["Dual-Inception"]
+    >>> int(sizes["here"]), int(sizes["printed"])
+    (6449867, 6450000)
+    """
+    import torch  # which takes seconds
+
+    from memaa_lib.baselines.networks import (
+        dtscnn,
+        dual_inception,
+        elrcn,
+        off_apexnet,
+        rcn_a,
+        sssnet,
+        ststnet,
+    )
+
+    made: dict[str, tuple[Any, int | None]] = {
+        "OFF-ApexNet": (off_apexnet.OffApexNet, off_apexnet.PUBLISHED_PARAMETERS),
+        "STSTNet": (ststnet.STSTNet, ststnet.PUBLISHED_PARAMETERS),
+        "Dual-Inception": (dual_inception.DualInception, dual_inception.PUBLISHED_PARAMETERS),
+        "RCN-A": (rcn_a.RCNA, None),
+        "SSSNet": (sssnet.SSSNet, None),
+        "ELRCN-SE": (elrcn.SmallSE, None),
+        "ELRCN-SE, as published": (elrcn.PublishedSE, None),
+        "DTSCNN 64": (dtscnn.Small64, None),
+        "DTSCNN 64, as published": (dtscnn.Published64, None),
+    }
+    rows = {}
+    for title, (network, printed) in made.items():
+        with torch.device("meta"):  # takes no memory
+            here = sum(weights.numel() for weights in network().parameters())
+        rows[title] = {"here": here, "printed": printed}
+    return pd.DataFrame.from_dict(rows, orient="index").astype("Int64")

@@ -2,11 +2,109 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.ndimage
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from memaa_lib._support.errors import InputError
+from memaa_lib.clips import Clip
+
+ACTOR = ("further", "demonstration 8")  # a rendered person who is in no twin
+
+
+class KnownFace:
+    """A rendered person who looks surprised for a moment, by as many pixels as told.
+
+    The brows rise, the eyes widen and the lips part, and all comes back. The person is in no twin.
+
+    Parameters
+    ----------
+    camera
+        Key of ``memaa_lib.synthetic.CAMERAS``: frame rate, size of the face, noise.
+    seconds
+        From onset to offset.
+
+    Examples
+    --------
+    >>> face = KnownFace("smic", seconds=0.05)
+    >>> face.film(px=0.5).frames.shape
+    (6, 178, 146, 3)
+    """
+
+    def __init__(self, camera: str = "casme2", *, seconds: float = 0.2) -> None:
+        """Build the face, which takes seconds."""
+        from memaa_lib.synthetic import CAMERAS, FaceRig, plan_clip, sample_identity
+
+        self.rig = FaceRig(sample_identity(*ACTOR), CAMERAS[camera])
+        count = round(seconds * self.rig.camera.fps) + 1
+        plan = plan_clip(
+            self.rig, "surprise", n_frames=count, apex=count // 2, clip="alpha", difficulty=0.0
+        )
+        self.pose, self.drift = plan.pose[0], plan.pose - plan.pose[0]
+        rest = 0 * plan.expression
+        way = self.rig.landmarks(rest, plan.pose) - self.rig.landmarks(rest[:1], plan.pose[:1])
+        self.drift /= np.linalg.norm(way, axis=2).mean(axis=1).max()  # now by 1 px
+        # nothing moves but the expression
+        gaze, light = plan.gaze[:1].repeat(count, axis=0), np.ones(count)
+        still = replace(plan, gaze=gaze, flicker=light)
+        self.plan = replace(still, idle=0 * plan.idle, blink=0 * plan.blink)
+
+    def film(self, px: float, *, noise: bool = False, drift_px: float = 0.0) -> Clip:
+        """Film a movement with a peak of ``px``; with ``(1 + alpha) * px`` it is truly magnified.
+
+        Parameters
+        ----------
+        px
+            How far the point that moves most has moved at the apex, px.
+        noise
+            Whether the camera's noise is added.
+        drift_px
+            How far the head drifts meanwhile: the mean over the landmarks, at its largest, px. It takes
+            the same way in every film.
+
+        Returns
+        -------
+        Clip
+            The window that holds the head, with the exact landmarks.
+        """
+        from memaa_lib.synthetic import render_clip
+
+        plan = replace(self.plan, pose=self.pose + drift_px * self.drift)
+        shot = render_clip(self.rig, plan, noise=noise, motion_gain=px / plan.peak_px)
+        top, left, height, width = self.rig.camera.head_window
+        window = shot.frames[:, top : top + height, left : left + width]
+        landmarks = shot.landmarks - [left, top]
+        return Clip(window, shot.fps, apex=plan.apex, landmarks=landmarks)
+
+
+def raised_brows(px: ArrayLike) -> NDArray[np.uint8]:
+    """Return a photograph whose brows rise by as much as told: scikit-image's astronaut (NASA).
+
+    Parameters
+    ----------
+    px
+        ``(T,)``, how far both brows have risen, px; the eyes below them move a little with them.
+
+    Returns
+    -------
+    ndarray
+        ``uint8`` ``(T, 192, 192, 3)``, moved by :func:`move`.
+
+    Examples
+    --------
+    >>> still, raised = raised_brows([0.0, 2.0])
+    >>> int(np.abs(still.astype(int) - raised).max()) > 50
+    True
+    """
+    import skimage.data
+
+    photograph = skimage.data.astronaut()[30:222, 130:322]
+    row, column = np.indices(photograph.shape[:2])
+    brows = sum(np.exp(-((column - x) ** 2 + (row - 61) ** 2) / (2 * 12**2)) for x in (70, 122))
+    up = np.stack([0 * brows, -brows], axis=2)
+    return np.stack([move(photograph, shift * up) for shift in np.atleast_1d(px)])
 
 
 def move(image: NDArray[np.uint8], shift_px: NDArray[np.floating]) -> NDArray[np.uint8]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.media import check_frames
-from memaa_lib.clips import write_video
+from memaa_lib.clips import Clip, write_video
 from memaa_lib.figures.plots import side_by_side
 
 JPEG_QUALITY = 90
@@ -146,53 +146,6 @@ def compare(
     return HTML(framed(player, caption, width))
 
 
-def video(
-    frames: NDArray[np.uint8],
-    *,
-    fps: float,
-    alt: str,
-    caption: str = "",
-    width: str = "22rem",
-    poster: int = 0,
-) -> HTML:
-    """Return a looping H.264 video that stands inside the page.
-
-    Parameters
-    ----------
-    frames
-        ``uint8`` ``(T, H, W, 3)`` or ``(T, H, W)``.
-    fps
-        Of the play-back: 200 fps recordings are shown slowed down, say so in the caption.
-    alt
-        What the video shows.
-    caption
-        Below the figure; names the data set and the slow-down.
-    width
-        CSS width.
-    poster
-        Which frame to show before play.
-
-    Returns
-    -------
-    IPython.display.HTML
-
-    Examples
-    --------
-    >>> "<video" in video(np.zeros((3, 16, 16), np.uint8), fps=10, alt="nothing").data
-    True
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "clip.mp4")
-        write_video(path, frames, fps)
-        encoded = base64.b64encode(path.read_bytes()).decode()
-    player = (
-        f'<video controls loop muted playsinline preload="metadata" poster="{data_uri(frames[poster])}" '
-        f'aria-label="{html.escape(alt)}"><source type="video/mp4" '
-        f'src="data:video/mp4;base64,{encoded}"></video>'
-    )
-    return HTML(framed(player, caption, width))
-
-
 def film(
     clips: Mapping[str, NDArray[np.uint8]],
     *,
@@ -244,10 +197,6 @@ def film(
         lengths = ", ".join(f"{name}: {len(clip)}" for name, clip in clips.items())
         raise InputError(f"film: clips of one length expected, got {lengths} frames")
     frames = side_by_side(*stacks, gap=FILM_GAP)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "clip.mp4")
-        write_video(path, frames, fps)
-        encoded = base64.b64encode(path.read_bytes()).decode()
     shares = " ".join(f"{stack.shape[2]}fr" for stack in stacks)
     names = "".join(f"<span>{html.escape(name)}</span>" for name in clips)
     player = (
@@ -255,9 +204,61 @@ def film(
         f'<div class="names" style="grid-template-columns:{shares}">{names}</div>'
         f'<video controls loop muted playsinline preload="metadata" poster="{data_uri(frames[poster])}" '
         f'aria-label="{html.escape(alt)}"><source type="video/mp4" '
-        f'src="data:video/mp4;base64,{encoded}"></video></memaa-film>'
+        f'src="{video_uri(frames, fps)}"></video></memaa-film>'
     )
     return HTML(framed(player, caption, f"{frames.shape[2]}px"))
+
+
+def live(clips: Mapping[str, Clip], *, words: str, slower: float = 8, height: int = 240) -> HTML:
+    """Return the live magnifier, with some clips that are in the page.
+
+    It is the linear method of :mod:`memaa_lib.magnification` in the reader's browser (``live.js``), for
+    these clips, a video file and a camera.
+
+    Parameters
+    ----------
+    clips
+        By the name that the reader chooses.
+    words
+        What the clips are, for the line below the pictures.
+    slower
+        How many times slower than filmed they play.
+    height
+        Of the clips, px.
+
+    Returns
+    -------
+    IPython.display.HTML
+
+    Examples
+    --------
+    >>> clip = Clip(np.zeros((3, 16, 16, 3), np.uint8), fps=100)
+    >>> "<memaa-live" in live({"nothing": clip}, words="Black frames.").data
+    True
+    """
+    told = [
+        {
+            "name": name,
+            "fps": clip.fps,
+            "frames": clip.n_frames,
+            "rate": 1 / slower,
+            "source": video_uri(sized(clip.frames, height), clip.fps),
+            "words": words,
+        }
+        for name, clip in clips.items()
+    ]
+    return HTML(
+        f'<memaa-live><script type="application/json">{json.dumps({"clips": told})}</script>'
+        "<noscript>The magnifier is a program in this page: it needs JavaScript.</noscript></memaa-live>"
+    )
+
+
+def video_uri(frames: NDArray[np.uint8], fps: float) -> str:
+    """Return frames as an H.264 data URI."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "clip.mp4")
+        write_video(path, frames, fps)
+        return "data:video/mp4;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 def sized(frames: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:

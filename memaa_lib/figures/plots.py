@@ -39,6 +39,8 @@ CLASS_COLOURS = {
     "positive": COLOURS["other"],
     "surprise": COLOURS["mark"],
 }
+FOREHEAD = 0.22  # how far a face reaches above its brows, as a share of what is below them
+SMALLEST_ARROW = 0.15  # px
 ALPHA_COLOURS = {
     0: COLOURS["plain"],
     5: COLOURS["pale"],
@@ -208,6 +210,89 @@ def side_by_side(*stacks: NDArray[np.uint8], gap: int = 4) -> NDArray[np.uint8]:
     return np.concatenate(parts, axis=2)
 
 
+def face_mask(landmarks: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return where the face is, for pictures of movement: what the background does is left out.
+
+    Parameters
+    ----------
+    landmarks
+        ``(68, 2)``, px.
+    shape
+        Rows and columns of the image, px.
+
+    Returns
+    -------
+    ndarray
+        ``bool`` ``(rows, columns)``: the convex hull of the landmarks, and a part of the forehead.
+
+    Examples
+    --------
+    >>> jaw = np.linspace((10, 20), (90, 80), 68)
+    >>> inside = face_mask(jaw, (100, 100))
+    >>> inside.shape, bool(inside[0, 0])
+    ((100, 100), False)
+    """
+    brows = landmarks[17:27]
+    forehead = brows - (0, FOREHEAD * (landmarks[:, 1].max() - brows[:, 1].mean()))
+    hull = cv2.convexHull(np.rint(np.concatenate([landmarks, forehead])).astype(np.int32))
+    return cv2.fillConvexPoly(np.zeros(shape[:2], np.uint8), hull, 1).astype(bool)
+
+
+def arrows(
+    face: NDArray[np.uint8],
+    flow: NDArray[np.floating],
+    where: NDArray[np.bool_] | None = None,
+    *,
+    longer: float = 10.0,
+    step: int = 7,
+    zoom: int = 3,
+) -> NDArray[np.uint8]:
+    """Draw a movement as arrows on a face.
+
+    Parameters
+    ----------
+    face
+        ``uint8`` gray ``(H, W)``.
+    flow
+        ``(H, W, 2)``, px to the right and down.
+    where
+        ``bool`` ``(H, W)``, see :func:`face_mask`. Default: everywhere.
+    longer
+        How many times as long as the movement an arrow is.
+    step
+        From one arrow to the next, px.
+    zoom
+        How many times as large as the face the picture is.
+
+    Returns
+    -------
+    ndarray
+        ``uint8`` ``(zoom H, zoom W, 3)``. Where the movement is too small to be told there is no
+        arrow.
+
+    Examples
+    --------
+    >>> arrows(np.full((20, 16), 90, np.uint8), np.ones((20, 16, 2)), zoom=2).shape
+    (40, 32, 3)
+    """
+    height, width = face.shape
+    large = cv2.resize(face, (zoom * width, zoom * height), interpolation=cv2.INTER_CUBIC)
+    faint = 255 - (255 - large.astype(float)) * 0.6  # so that the arrows can be seen on it
+    picture = np.repeat(np.rint(faint).astype(np.uint8)[..., None], 3, axis=2)
+    color = tuple(bytes.fromhex(COLOURS["contrast"].removeprefix("#")))
+    fine = 4  # bits behind the point, so that small movements are smooth
+    for row in range(step // 2, height, step):
+        for column in range(step // 2, width, step):
+            moved = flow[row, column]
+            if not (where is None or where[row, column]) or not np.hypot(*moved) >= SMALLEST_ARROW:
+                continue
+            foot = (np.array([column, row]) + 0.5) * zoom
+            ends = np.array([foot, foot + longer * moved * zoom]) * 2**fine
+            start, tip = np.rint(ends).astype(int).tolist()
+            cv2.arrowedLine(picture, start, tip, color, 2, cv2.LINE_AA, fine, 0.3)
+    return picture
+
+
 def timeline(
     frames: NDArray[np.uint8],
     values: NDArray[np.floating],
@@ -318,11 +403,13 @@ def overview(
     >>> plt.close(figure)
     """
     peak = clip.apex if clip.apex is not None else clip.n_frames // 2
-    figure: Figure = plt.figure(figsize=(10.5, 2.5))
-    panels = figure.subplots(1, 6)
+    figure: Figure = plt.figure(figsize=(6.4, 5.6))  # two rows: to be read on a phone, too
+    panels = figure.subplots(2, 3).ravel()
     pictures = {0: clip.frames[peak], 1: magnified.frames[peak], 3: magnified.frames[0], 4: avatar}
+    tall = clip.height / clip.width  # the avatar is square, for the network; the face is not
     for place, picture in pictures.items():
-        panels[place].imshow(picture, vmin=0, vmax=255)
+        aspect = tall * picture.shape[1] / picture.shape[0]
+        panels[place].imshow(picture, vmin=0, vmax=255, aspect=aspect)
     for place in (0, 1, 3, 4, 5):
         panels[place].axis("off")
     panels[2].plot(score, color=COLOURS["main"])
@@ -333,11 +420,11 @@ def overview(
     panels[2].set(xlabel="frame", yticks=[], ylabel="$A_i$")
     panels[3].scatter(*landmarks[0].T, s=3, color=COLOURS["points"])
     for height, name in zip((0.75, 0.5, 0.25), CLASSES, strict=True):
-        panels[5].text(0.28, height, name, va="center", color=CLASS_COLOURS[name], fontsize=11)
+        panels[5].text(0.28, height, name, va="center", color=CLASS_COLOURS[name], fontsize=15)
         panels[5].annotate(
             "", (0.25, height), (0.0, 0.5), arrowprops={"arrowstyle": "->", "color": "gray"}
         )
     titles = ("clip", "magnify (3.1)", "remove frames (3.2)", "align (3.3)", "average (3.4)")
     for panel, title in zip(panels, (*titles, "classify (3.5)"), strict=True):
-        panel.set_title(title, fontsize=10)
+        panel.set_title(title, fontsize=13)
     return figure

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from IPython.display import HTML
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -76,6 +77,46 @@ def _confusion_table(name: str, counts: NDArray[np.int64]) -> str:
     )
 
 
+def table(frame: pd.DataFrame, *, digits: int = 3, caption: str = "") -> HTML:
+    """Return a table of numbers for readers: one row of heads, a dash where there is no number.
+
+    Parameters
+    ----------
+    frame
+        Its index, which needs a name, and its columns become the columns of the table.
+    digits
+        Decimals of numbers that are not whole.
+    caption
+        Below it.
+
+    Returns
+    -------
+    IPython.display.HTML
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"UF1": [0.5, np.nan]}, index=["a", "b"]).rename_axis("system")
+    >>> "<td>0.500</td>" in table(frame).data
+    True
+    """
+
+    def said(value: Any) -> str:
+        if pd.isna(value):
+            return "-"
+        if isinstance(value, (float, np.floating)):
+            return f"{value:.{digits}f}"
+        return f"{value:,}" if isinstance(value, (int, np.integer)) else html.escape(str(value))
+
+    whole = frame.reset_index()
+    head = "".join(f'<th scope="col">{html.escape(str(name))}</th>' for name in whole.columns)
+    body = []
+    for first, *values in whole.itertuples(index=False):
+        cells = "".join(f"<td>{said(value)}</td>" for value in values)
+        body.append(f'<tr><th scope="row">{said(first)}</th>{cells}</tr>')
+    rows = f'<table class="dataframe"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+    return HTML(framed(rows, caption, "100%"))
+
+
 class IntervalRow(NamedTuple):
     """One row of :func:`intervals`.
 
@@ -106,6 +147,7 @@ def intervals(
     caption: str = "",
     line: float | None = None,
     limits: tuple[float, float] | None = None,
+    wide: bool = False,
 ) -> HTML:
     """Return numbers with their intervals as a table that draws them.
 
@@ -121,6 +163,8 @@ def intervals(
         A value to mark with a vertical line, e.g. chance.
     limits
         Ends of the axis; default: just around the intervals and the line.
+    wide
+        Put the numbers under the names, so that the drawing is as wide as can be.
 
     Returns
     -------
@@ -147,6 +191,7 @@ def intervals(
     first, last = limits or (min(ends) - margin, max(ends) + margin)
     ticks = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(first, last)
     sign = "+" if (limits or (min(ends),))[0] < 0 else ""
+    room = ";flex:1 1 100%" if wide else ""
 
     def place(value: float) -> str:
         return f"{100 * (min(max(value, first), last) - first) / (last - first):.1f}%"
@@ -156,19 +201,22 @@ def intervals(
         numbers = f"{row.value:{sign}.3f} ({row.low:{sign}.3f} to {row.high:{sign}.3f})"
         words = html.escape(f"{row.name}: {numbers}. {row.note}".strip())
         kind = "marked" if row.marked else ""
-        track = f"--low:{place(row.low)};--high:{place(row.high)};--value:{place(row.value)}"
+        track = f"--low:{place(row.low)};--high:{place(row.high)};--value:{place(row.value)}{room}"
+        beside = "" if wide else f"<span>{numbers}</span>"
+        below = f"<br><small>{numbers}</small>" if wide else ""
         body.append(
-            f'<tr class="{kind}" data-words="{words}"><th scope="row">{html.escape(row.name)}</th>'
-            f'<td><div><span class="track" style="{track}"></span><span>{numbers}</span></div></td></tr>'
+            f'<tr class="{kind}" data-words="{words}"><th scope="row">{html.escape(row.name)}{below}</th>'
+            f'<td><div><span class="track" style="{track}"></span>{beside}</div></td></tr>'
         )
     shown = [tick for tick in ticks if first - 1e-9 <= tick <= last + 1e-9]
     scale = "".join(f'<span style="left:{place(tick)}">{tick + 0.0:g}</span>' for tick in shown)
     style = "" if line is None else f' style="--line:{place(line)}"'
+    empty = "" if wide else "<span></span>"
     table = (
         f'<table class="memaa-intervals"{style}><thead><tr>'
         f'<th scope="col">{html.escape(heads[0])}</th><th scope="col">{html.escape(heads[1])}'
-        f'<div aria-hidden="true"><span class="scale">{scale}</span><span></span></div></th></tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table>"
+        f'<div aria-hidden="true"><span class="scale" style="{room[1:]}">{scale}</span>{empty}</div></th>'
+        f"</tr></thead><tbody>{''.join(body)}</tbody></table>"
     )
     return HTML(_told(table, "row", caption))
 

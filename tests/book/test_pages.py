@@ -267,7 +267,7 @@ def test_a_wiper_moves_by_keyboard_and_mouse(browser, name):
 def test_the_explorer_shows_the_cancellation(browser):
     page = browser.new_page()
     visit(page, "book/pages/05_emotion_avatar")
-    explorer = page.locator("memaa-explorer").first
+    explorer = page.locator("memaa-explorer")
     words = explorer.locator("output")
     frames, filters = (explorer.locator("select").nth(number) for number in (0, 1))
     filters.select_option(label="ideal, 0.5-10 Hz")
@@ -288,10 +288,11 @@ def test_confusion_matrices_answer_together_by_mouse_keyboard_and_touch(browser)
     for mode in ("desktop", "phone"):
         page = browser.new_page(**MODES[mode])
         visit(page, "book/pages/07_results")
-        page.locator('label[data-sync-id="smic"]').first.click()  # all tabs of the page turn
-        shown = page.locator(".sd-tab-content:visible")
+        smic = page.locator("label[data-sync-id=smic]").first  # the page opens with the composite
+        (smic.tap if mode == "phone" else smic.click)()
+        shown = page.locator(".memaa-told:visible", has=page.locator(".memaa-confusion"))
         ours, printed = (shown.locator(".memaa-confusion").nth(number) for number in (0, 1))
-        words = shown.locator(".memaa-words").first
+        words = shown.locator(".memaa-words")
         last = printed.locator("td").nth(8)
         last.scroll_into_view_if_needed()
         (last.tap if mode == "phone" else last.hover)()
@@ -301,7 +302,7 @@ def test_confusion_matrices_answer_together_by_mouse_keyboard_and_touch(browser)
         page.keyboard.press("ArrowDown")
         page.keyboard.press("ArrowRight")
         assert "37 of 51 positive clips were called positive (73%)" in words.inner_text()
-        assert shown.locator(".memaa-confusion td.told").count() == 2
+        assert shown.locator("td.told").count() == 2
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.closest('table').caption.textContent") == (
             printed.locator("caption").inner_text()
@@ -340,26 +341,34 @@ def test_a_quiz_opens_by_keyboard_and_shows_one_verdict(browser):
     assert "Right." in page.locator(".memaa-quiz details[open]").inner_text()
 
 
-def test_videos_play(browser):
-    page = browser.new_page()
-    visit(page, "book/pages/11_your_own_clip")
-    script = """async () => {
-        const video = document.querySelector("video");
-        await video.play();
-        await new Promise(done => setTimeout(done, 500));
-        return [video.videoWidth, video.currentTime];
-    }"""
-    width, seconds = page.evaluate(script)
-    assert width > 0
-    assert seconds > 0
+PLAYS = "document.querySelector('memaa-film video').currentTime > 0"
 
 
-def test_a_video_starts_by_keyboard(browser):
+def test_a_film_plays_by_itself_while_it_is_seen(browser):
     page = browser.new_page()
     visit(page, "book/pages/11_your_own_clip")
-    page.locator("video").first.focus()
+    page.locator("memaa-film").first.scroll_into_view_if_needed()
+    page.wait_for_function(PLAYS, timeout=5000)
+    assert page.evaluate("document.querySelector('memaa-film video').videoWidth") > 0
+
+
+def test_a_film_starts_stops_and_shows_a_frame_by_keyboard(browser):
+    page = browser.new_page(reduced_motion="reduce")
+    visit(page, "book/pages/11_your_own_clip")
+    film = page.locator("memaa-film").first
+    button, slider = film.locator("button"), film.locator("input")
+    film.scroll_into_view_if_needed()
+    assert not page.evaluate(PLAYS), "who prefers less motion is asked first"
+    button.focus()
     page.keyboard.press("Space")
-    page.wait_for_function("document.querySelector('video').currentTime > 0", timeout=5000)
+    page.wait_for_function(PLAYS, timeout=5000)
+    page.keyboard.press("Space")
+    assert button.inner_text() == "Play"
+    slider.focus()
+    page.keyboard.press("End")
+    last = int(film.get_attribute("data-frames")) - 1
+    assert slider.get_attribute("aria-valuetext") == f"frame {last} of {last}"
+    page.wait_for_function(f"{PLAYS.split('>')[0]} * 10 > {last}", timeout=5000)
 
 
 def test_search_finds_pages_from_disk(browser):
@@ -453,7 +462,7 @@ def test_the_pdf_holds_the_papers_numbers_and_no_path(tmp_path):
 
 def test_the_first_frame_does_not_show_the_label_as_page_12_says():
     page = (HTML / "book/pages/12_synthetic_twins.html").read_text("utf-8")
-    words = BeautifulSoup(page, "html.parser").get_text()
+    words = BeautifulSoup(page, "html.parser").get_text(" ")
     true, count, highest, p = re.search(
         r"true labels: ([\d.]+)\s+(\d+) shuffles: [\d.]+ to ([\d.]+), .*\s+p = ([\d.]+)", words
     ).groups()

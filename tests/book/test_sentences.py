@@ -65,6 +65,17 @@ def test_an_ideal_band_pass_leaves_nothing_over_all_frames_and_half_over_the_mid
     assert 4.5 < left < 5.5  # "about five times as large", of 11
 
 
+@pytest.mark.parametrize("kind", FILTERS)
+def test_half_as_many_frames_at_half_the_rate_keep_about_the_same(kind):
+    for n in range(26, 66, 8):
+        for part in (middle_half, lambda count: np.ones(count, bool)):
+            slow, fast = (
+                surviving_magnification(kind, fps, count, alpha=10, kept=part(count))
+                for fps, count in ((100, n), (200, 2 * n))
+            )
+            assert slow == pytest.approx(fast, abs=0.3)
+
+
 @pytest.mark.parametrize(("fps", "n"), CLIPS)
 def test_what_is_left_over_all_frames_is_bounded_by_the_weight_of_the_first_frame(fps, n):
     shares = temporal_filter("iir", fps, n).mean(axis=0)

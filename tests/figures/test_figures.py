@@ -30,7 +30,7 @@ def test_scrubber_holds_every_image_and_a_poster():
 
 def test_players_are_deterministic():
     frames = np.stack([IMAGE] * 4)
-    first, second = (figures.video(frames, fps=10, alt="x").data for _ in range(2))
+    first, second = (figures.film({"a": frames}, fps=10, alt="x").data for _ in range(2))
     assert first == second
 
 
@@ -127,3 +127,31 @@ def test_provenance_names_everything_and_escapes():
     assert "a &lt;twin&gt;" in markup
     assert "alpha = 10.0" in markup
     assert "commit" in markup
+
+
+def test_a_known_face_moves_by_what_it_is_told():
+    face = figures.KnownFace("smic", seconds=0.1)
+    still, moved, drifts = face.film(0), face.film(2), face.film(0, drift_px=1.5)
+    same = still.frames == still.frames[0]
+    assert same.mean() > 0.999  # the renderer finds by steps where a point comes from
+    way = np.linalg.norm(moved.landmarks - moved.landmarks[0], axis=2)
+    assert 0.5 < way.max() <= 2.1, "the point that moves most need not be a landmark"
+    assert way[moved.apex].max() == pytest.approx(way.max())
+    assert way[-1].max() < 0.1, "the face comes to rest"
+    way = np.linalg.norm(drifts.landmarks - drifts.landmarks[0], axis=2).mean(axis=1)
+    assert way.max() == pytest.approx(1.5, rel=0.02)
+
+
+def test_only_the_brows_of_the_photograph_rise():
+    still, raised = figures.raised_brows([0.0, 1.5]).astype(int)
+    changed = np.abs(raised - still).max(axis=2)
+    assert changed[40:80, 50:140].max() > 40
+    assert changed[120:].max() <= 1
+
+
+def test_a_listing_shows_the_code_and_one_line_of_its_docstring():
+    text = figures.listing(figures.film).data
+    assert text.startswith("```python\ndef film(")
+    assert "Return clips that play beside each other" in text
+    assert "Parameters\n" not in text
+    compile(text.removeprefix("```python\n").removesuffix("```"), "listing", "exec")

@@ -28,7 +28,7 @@ from memaa_lib.paper import DATASET_TITLES, DATASETS
 from tests.long.harness import MEMAA, ROOT
 from tests.photographs import write_photographs
 
-SAME_FACES = ("01_motion_magnification", "11_your_own_clip")  # the astronaut and the sample video
+SAME_FACES = ("01_motion_magnification",)  # the astronaut and the sample video
 COPIED = ("book", "notebooks", "_config.yml", "_toc.yml")
 OF_THE_TWIN = re.compile(r"twin|synthetic", re.IGNORECASE)
 console = Console()
