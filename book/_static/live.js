@@ -65,6 +65,10 @@ function liveMethod() {
       this.width = width;
       const size = half({ height, width });
       [this.small, this.fast, this.slow, this.band] = [0, 1, 2, 3].map(() => plane(size.height, size.width));
+      // room for the coarser levels of B, and for their sums: made once, not for every frame
+      this.levels = [null, this.band];
+      for (let level = 2; level < bandGains(height, width, 1).length; level++) this.levels.push(half(this.levels[level - 1]));
+      this.sums = this.levels.map((level) => level && plane(level.height, level.width));
       this.row = new Float32Array(3 * (width + 2));
       this.line = new Float32Array(3 * (width + 2));
       this.restart();
@@ -89,15 +93,14 @@ function liveMethod() {
 
     // alpha B: each band of B as often as its gain says, added up again, at half the size.
     amplified(alpha, chroma) {
-      const gains = bandGains(this.height, this.width, alpha), low = [null, this.band];
+      const gains = bandGains(this.height, this.width, alpha), low = this.levels;
       for (let level = 2; level < gains.length; level++) {
         const finer = low[level - 1];
-        low.push(half(finer));
         pyrDown(finer.data, finer.height, finer.width, 3, low[level]);
       }
       let total = null;
       for (let level = gains.length - 2; level >= 1; level--) {
-        const { height, width, data } = low[level], sum = plane(height, width), gain = gains[level];
+        const { height, width, data } = low[level], sum = this.sums[level], gain = gains[level];
         for (let y = 0, o = 0; y < height; y++, o += 3 * width) {
           pyrUpRow(low[level + 1], y, this.row, width, this.line);
           for (let i = 0; i < 3 * width; i++) sum.data[o + i] = gain * (data[o + i] - this.line[i]);
@@ -208,7 +211,7 @@ function liveMethod() {
 // ------------------------------------------------------------------ the worker: frames in, pictures out
 function liveWorker({ Magnifier, RunningAvatar, difference }) {
   const SECONDS = 2, ALPHAS = [1, 2, 5, 10, 15, 20, 30, 50];
-  const AVATAR_EVERY = 80; // ms: the avatars change slowly, so they are drawn less often than frames
+  const AVATAR_EVERY = 200; // ms: the avatars change slowly, so they are drawn less often than frames
   let magnifier, avatars, last, kept = [], recording = null, drawn = 0, settings = {};
   const restart = () => {
     magnifier?.restart();
@@ -302,7 +305,7 @@ function liveWorker({ Magnifier, RunningAvatar, difference }) {
       this.video = make("video", { muted: true, playsInline: true, loop: true });
       this.reader = document.createElement("canvas");
       this.reader.context = this.reader.getContext("2d", { willReadFrequently: true });
-      this.steps = [];
+      Object.assign(this, { steps: [], busy: 0 });
       this.build();
       this.video.requestVideoFrameCallback?.((now, frame) => this.filmedFrame(frame));
       addEventListener("pagehide", () => this.stopCamera());
@@ -378,7 +381,7 @@ function liveWorker({ Magnifier, RunningAvatar, difference }) {
 
     // -------------------------------------------------------------- where frames come from
     start(name, { rate = 1, fps = 0 } = {}, still = false) {
-      Object.assign(this, { name, fps, known: fps, steps: [], before: undefined, busy: false, frozen: false });
+      Object.assign(this, { name, fps, known: fps, steps: [], before: undefined, frozen: false });
       this.worker.postMessage({ kind: "restart" });
       this.scrubRow.hidden = true;
       this.video.playbackRate = rate;
@@ -449,7 +452,7 @@ function liveWorker({ Magnifier, RunningAvatar, difference }) {
       } else if (passed > 0 && passed < 0.5) {
         this.steps = [...this.steps.slice(-14), passed];
       }
-      if (this.busy) return; // the worker has not done with the frame before
+      if (this.busy > 1) return; // one frame is at work and one waits: this one is left out
       if (!this.known && !this.recording && this.steps.length) this.fps = 1 / median(this.steps);
       const { videoWidth, videoHeight } = this.video;
       if (!videoWidth) return;
@@ -458,7 +461,7 @@ function liveWorker({ Magnifier, RunningAvatar, difference }) {
       if (reader.width !== width || reader.height !== height) Object.assign(reader, { width, height });
       reader.context.drawImage(this.video, 0, 0, width, height);
       const pixels = reader.context.getImageData(0, 0, width, height).data.buffer;
-      this.busy = true;
+      this.busy++;
       this.tellSettings();
       this.worker.postMessage({ kind: "frame", pixels, height, width, whole: this.frozen }, [pixels]);
     }
@@ -474,7 +477,7 @@ function liveWorker({ Magnifier, RunningAvatar, difference }) {
 
     // -------------------------------------------------------------- what the worker says
     pictures({ pictures, height, width, ms }) {
-      if (ms !== undefined) this.busy = false;
+      if (ms !== undefined) this.busy--;
       if (ms !== undefined && this.held) return; // a frame that was under way when the recording was done
       for (const [name, picture] of Object.entries(pictures)) {
         const canvas = this.views[name];
