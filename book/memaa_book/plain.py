@@ -19,6 +19,10 @@ LABEL = re.compile(r"^\(([\w-]+)\)=\n", re.MULTILINE)
 HEADING = re.compile(r"^\(([\w-]+)\)=\n+#+ (.+)$", re.MULTILINE)
 EQUATION = re.compile(r"\$\$((?:(?!\$\$).)+)\$\$ *\(([\w-]+)\)", re.DOTALL)
 # a directive ends with a fence as long as the one that opened it
+GRID = re.compile(
+    r"^:{3,}\{(grid|grid-item|grid-item-card)\} *(.*)\n(?::[\w-]+:.*\n)*", re.MULTILINE
+)
+FENCE = re.compile(r"^:{3,}\n?", re.MULTILINE)
 DIRECTIVE = re.compile(r"^(`{3,}|:{3,})\{([\w:-]+)\} *(.*?)\n(.*?)^\1 *$", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r":([\w-]+): *(.*)\n+")
 ANSWER = re.compile(r"^\* \(([x ]?)\) (.*?)\n\n(.*?)(?=^\* \(|\Z)", re.MULTILINE | re.DOTALL)
@@ -77,11 +81,30 @@ def plain(text: str, names: Names) -> str:
     <BLANKLINE>
     **Exercise.** Add.
     """
-    text = EQUATION.sub(lambda found: equation(found, names), text)
+    text = EQUATION.sub(lambda found: equation(found, names), without_grids(text))
     while DIRECTIVE.search(text):  # one may stand in another
         text = DIRECTIVE.sub(lambda found: directive(found, names), text)
     text = ROLE.sub(lambda found: role(found, names), text)
     return LABEL.sub("", text).strip("\n")
+
+
+def without_grids(text: str) -> str:
+    r"""Put what a page has side by side one below the other.
+
+    Examples
+    --------
+    >>> print(without_grids("::::{grid} 1 1 2 2\n:gutter: 3\n\n:::{grid-item-card} Read\nIt.\n:::\n::::"))
+    <BLANKLINE>
+    **Read**
+    <BLANKLINE>
+    It.
+    """
+    if not GRID.search(text):
+        return text
+    text = GRID.sub(
+        lambda found: f"**{found[2]}**\n\n" if found[1] == "grid-item-card" else "", text
+    )
+    return FENCE.sub("", text).rstrip("\n")
 
 
 def equation(found: re.Match[str], names: Names) -> str:
