@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from memaa_book import pdf
 from numpy.typing import NDArray
 
 from memaa_lib import Clip, figures
@@ -29,15 +28,14 @@ def live_times(
     """Yield, for clips by their frame rate, that rate, ms of work a frame, and frames a second got through."""
     from playwright.sync_api import sync_playwright
 
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    chromium = pdf.find_browser()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         page_file = Path(folder, "live.html")
         shown = figures.live({"black": Clip(np.zeros((5, 64, 64, 3), np.uint8), 25)}, words="").data
         script = (STATIC / "live.js").read_text("utf-8")
         page_file.write_text(f"<!doctype html><body>{shown}<script>{script}</script>", "utf-8")
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-        )
+        flags = list(pdf.BROWSER_FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
         for fps, frames in clips.items():
             video = Path(folder, f"{fps:g}.mp4")
             write_video(video, frames, fps)

@@ -262,11 +262,10 @@ def video_uri(frames: NDArray[np.uint8], fps: float) -> str:
 
 
 def sized(frames: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
-    """Return frames of a height in px, in their proportions, in color."""
+    """Return frames of a height in px, in their proportions."""
     width = round(frames.shape[2] * height / frames.shape[1])
     way = cv2.INTER_AREA if height < frames.shape[1] else cv2.INTER_CUBIC
-    made = np.stack([cv2.resize(frame, (width, height), interpolation=way) for frame in frames])
-    return made if made.ndim == 4 else np.repeat(made[..., None], 3, axis=3)
+    return np.stack([cv2.resize(frame, (width, height), interpolation=way) for frame in frames])
 
 
 def explorer(

@@ -49,6 +49,12 @@ ALPHA_COLOURS = {
 }
 
 
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Return red, green and blue of a color such as ``"#0b6e75"``, 0 to 255."""
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue
+
+
 def style() -> None:
     """Set matplotlib up for the book: readable at phone width, on a light ground in both modes.
 
@@ -279,7 +285,7 @@ def arrows(
     large = cv2.resize(face, (zoom * width, zoom * height), interpolation=cv2.INTER_CUBIC)
     faint = 255 - (255 - large.astype(float)) * 0.6  # so that the arrows can be seen on it
     picture = np.repeat(np.rint(faint).astype(np.uint8)[..., None], 3, axis=2)
-    color = tuple(bytes.fromhex(COLOURS["contrast"].removeprefix("#")))
+    color = rgb(COLOURS["contrast"])
     fine = 4  # bits behind the point, so that small movements are smooth
     for row in range(step // 2, height, step):
         for column in range(step // 2, width, step):
@@ -355,7 +361,7 @@ def timeline(
     box = axes.get_window_extent()
     top, bottom = round(height - box.y1), round(height - box.y0)
     width = round(frames.shape[2] * height / frames.shape[1])
-    line = tuple(bytes.fromhex(COLOURS["mark"].removeprefix("#")))
+    line = rgb(COLOURS["mark"])
     images = []
     for position in positions:
         marked = curve.copy()

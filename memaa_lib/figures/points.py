@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.media import check_frames
 from memaa_lib.clips import Box
-from memaa_lib.figures.plots import COLOURS
+from memaa_lib.figures.plots import COLOURS, rgb
 
 SHIFT = 4  # OpenCV draws at sixteenths of a pixel: landmarks move by less than one
 
@@ -66,7 +66,7 @@ def with_points(
         large = cv2.resize(frame, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_CUBIC)
         canvas = np.repeat(large[..., None], 3, axis=2) if large.ndim == 2 else large.copy()
         for track, colour, thickness in tracks:
-            paint = tuple(bytes.fromhex(COLOURS[colour].removeprefix("#")))
+            paint = rgb(COLOURS[colour])
             # the centre of the pixel at 0 comes to lie at (enlarge - 1) / 2
             places = (track[t] - corner + 0.5) * enlarge - 0.5
             radius = 3 if thickness == cv2.FILLED else 5
