@@ -70,6 +70,14 @@ def reading_order(env: BuildEnvironment) -> list[str]:
     return order + sorted(set(env.toc_fignumbers) - set(order))
 
 
+def add_the_magnifier_where_it_stands(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Load the live magnifier's program on its own page, and on no other."""
+    if "<memaa-live" in context.get("body", ""):
+        app.add_js_file("live.js", defer="defer")
+
+
 def drop_duplicate_scripts(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
@@ -136,6 +144,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.connect("html-page-context", name_for_screen_readers, priority=950)
     app.connect("html-page-context", keep_buttons_that_work, priority=950)
+    app.connect("html-page-context", add_the_magnifier_where_it_stands, priority=800)
     app.connect("html-page-context", drop_duplicate_scripts, priority=900)
     app.connect("env-check-consistency", renumber)
     app.connect("env-check-consistency", write_in_parallel)
