@@ -1,22 +1,15 @@
 """From notebooks to HTML: doit runs what is stale, then jupyter-book builds what was run.
 
 doit remembers what each page was made from, so only stale pages run again.
-
-    python -m memaa_book.build page casme2 05_emotion_avatar laptop casme2
-    python -m memaa_book.build prepare avatars-casme2 laptop
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import os
 import shutil
-import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -29,7 +22,7 @@ from doit.tools import config_changed
 
 import memaa_lib
 from memaa_book import guard, pages
-from memaa_book.pages import COMMON, PAGES, Run, RunFailed
+from memaa_book.pages import COMMON, PAGES, Run
 from memaa_book.prepare import (
     PRETRAINING,
     data_state,
@@ -39,6 +32,7 @@ from memaa_book.prepare import (
     prepare,
     why_left_out,
 )
+from memaa_book.processes import RunFailed, ending_processes, run_stoppable
 from memaa_book.report import BuildReport, last_line
 from memaa_book.weave import weave_page
 from memaa_lib._support.cache import atomic_path, fingerprint
@@ -55,7 +49,6 @@ logger = logging.getLogger(__name__)
 NO_CAPTURE = {"capture": False}
 BOOK_DATE = "1795305600"  # 2026-11-22, in seconds: what the builder takes for today
 SECONDS_A_CLIP = 5.5  # s of two cores that a real clip takes in all, once
-PATIENCE = 8  # s that a process has to tidy up after Ctrl-C
 
 
 # ------------------------------------------------------------------ the whole build
@@ -170,10 +163,9 @@ def page_tasks(
         data = dataset_of(run, datasets)
         state = {"library": library, "profile": profile, "data": data_state(run.dataset)}
         state |= {"dataset": data, "left out": why}
-        page = ["page", run.dataset, run.notebook, profile, data]
         yield {
             "name": f"{run.dataset}/{run.notebook}",
-            "actions": [(pages.leave_out, [run, why]) if why else (run_in_process, page)],
+            "actions": [(pages.leave_out, [run, why]) if why else (run_page, [run, profile, data])],
             "io": NO_CAPTURE,
             "file_dep": [str(run.source)],
             "targets": [str(run.target)],
@@ -198,7 +190,7 @@ def prepare_tasks(needs: Mapping[Run, list[str]], profile: str) -> Iterator[dict
             before = [PRETRAINING, *(f"avatars-{member}" for member in members(what))]
         yield {
             "name": name,
-            "actions": [(run_in_process, ["prepare", name, profile])],
+            "actions": [(prepare_in_process, [name, profile])],
             "io": NO_CAPTURE,
             "uptodate": [config_changed(state)],
             "task_dep": [f"prepare:{other}" for other in before],
@@ -234,59 +226,14 @@ def library_fingerprint() -> str:
     return fingerprint(*(f"{path.name}".encode() + path.read_bytes() for path in files + facts))
 
 
-# ------------------------------------------------------------------ processes that can be stopped
-_stopping = threading.Event()
-_starting = threading.Lock()
-_processes: set[subprocess.Popen[str]] = set()
-
-
-def run_stoppable(
-    command: Sequence[str], environment: Mapping[str, str]
-) -> subprocess.CompletedProcess[str]:
-    """Run a command in the project's folder, in a block of :func:`ending_processes`."""
-    with _starting:
-        if _stopping.is_set():
-            raise RunFailed("stopped")
-        process = subprocess.Popen(
-            command, cwd=pages.ROOT, env=os.environ | environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        _processes.add(process)
-    out, err = process.communicate()
-    _processes.discard(process)
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
-
-
-@contextlib.contextmanager
-def ending_processes() -> Iterator[None]:
-    """End what still runs when the block is stopped, and let nothing else begin.
-
-    A terminal sends Ctrl-C to all processes, but ``kill`` reaches the main one alone.
-    """
-    _stopping.clear()
-    try:
-        yield
-    except BaseException:
-        with _starting:
-            _stopping.set()
-            left = list(_processes)
-        for process in left:
-            process.terminate()
-        for process in left:
-            try:
-                process.wait(timeout=PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        raise
-
-
-def run_in_process(*arguments: str) -> None:
-    """Run ``python -m memaa_book.build`` with ``arguments``; raise the last line that it said."""
-    log = pages.ROOT / "build" / "logs" / f"{'-'.join(arguments[:3])}.log"
+# ------------------------------------------------------------------ one task
+def prepare_in_process(need: str, profile: str) -> None:
+    """Run ``python -m memaa_book.build`` with these arguments; raise the last line that it said."""
+    log = pages.ROOT / "build" / "logs" / f"prepare-{need}-{profile}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     progress = log.with_suffix(".progress")
-    command = [sys.executable, "-m", "memaa_book.build", *arguments]
-    done = run_stoppable(command, {"MEMAA_PROGRESS": str(progress)})
+    command = [sys.executable, "-m", "memaa_book.build", need, profile]
+    done = run_stoppable(command, pages.ROOT, {"MEMAA_PROGRESS": str(progress)})
     progress.unlink(missing_ok=True)
     log.write_text(done.stdout + done.stderr, "utf-8")
     if done.returncode:
@@ -294,24 +241,22 @@ def run_in_process(*arguments: str) -> None:
         raise RunFailed(said or f"ended with status {done.returncode}; see {log}")
 
 
-def main(task: str, *arguments: str) -> int:
-    """Run one task: ``page DATASET NOTEBOOK PROFILE DATA`` or ``prepare NEED PROFILE``."""
+def main(need: str, profile: str) -> int:
+    """Make what pages need, as a process of its own."""
     end_when_killed()
-    do: Callable[..., None] = run_page if task == "page" else prepare
     try:
-        do(*arguments)
+        prepare(need, profile)
     except InputError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def run_page(dataset: str, notebook: str, profile: str, data: str) -> None:
+def run_page(run: Run, profile: str, data: str) -> None:
     """Execute one page of the book; its parameters are those that the notebook has."""
-    run = Run(dataset, notebook)
     known = pages.known_parameters(run.source)
     parameters: dict[str, Any] = {"dataset": data} if data else {}
-    if dataset == COMMON and data and "fresh" in known:
+    if run.dataset == COMMON and data and "fresh" in known:
         parameters["fresh"] = True  # the reader's own data: no reference run is of them
     if "profile" in known:
         parameters["profile"] = profile
@@ -319,7 +264,7 @@ def run_page(dataset: str, notebook: str, profile: str, data: str) -> None:
         run.source,
         run.target,
         parameters,
-        failed=pages.ROOT / "build" / "failed" / dataset / f"{notebook}.ipynb",
+        failed=pages.ROOT / "build" / "failed" / run.dataset / f"{run.notebook}.ipynb",
         check=guard.refuse_gated_faces,
     )
 
@@ -347,7 +292,9 @@ def build_html(runs: Sequence[Run], *, strict: bool, project: Path | None = None
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(root)]
     command += ["--toc", str(toc), "--path-output", str(fresh), "--all", "--quiet"]
     command += ["-W", "-n", "--keep-going"] if strict else []
-    done = run_stoppable(command, {"SOURCE_DATE_EPOCH": BOOK_DATE, "PYTHONHASHSEED": "0"})
+    done = run_stoppable(
+        command, pages.ROOT, {"SOURCE_DATE_EPOCH": BOOK_DATE, "PYTHONHASHSEED": "0"}
+    )
     log = pages.ROOT / "build" / "html.log"
     log.write_text(done.stdout + done.stderr, "utf-8")
     if done.returncode:

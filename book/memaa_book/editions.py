@@ -12,6 +12,7 @@ import yaml
 from memaa_book import build, pages
 from memaa_book.handouts import EDITIONS, mark_for_nbgrader, plain_notebook
 from memaa_book.pages import Run, is_tagged
+from memaa_book.processes import ending_processes
 from memaa_book.slides import pages_by_label, read_lessons
 from memaa_lib._support.errors import InputError
 
@@ -71,7 +72,7 @@ def build_edition(edition: str, datasets: Sequence[str] = ()) -> Path:
         place = project / run.path
         place.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, place)
-    with build.ending_processes():
+    with ending_processes():
         build.build_html(runs, strict=not datasets, project=project)
     target = pages.ROOT / "_build" / edition
     shutil.rmtree(target, ignore_errors=True)

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memaa_book import pages
-from memaa_book.pages import RunFailed
+from memaa_book.processes import RunFailed
 from memaa_lib._support.cache import VERSION, fingerprint, kept_arrays
 from memaa_lib._support.errors import InputError
 from memaa_lib.clips import (

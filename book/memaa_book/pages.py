@@ -20,6 +20,7 @@ import jupytext
 import nbformat
 import yaml
 
+from memaa_book.processes import KernelManager, RunFailed
 from memaa_lib._support.cache import atomic_path
 from memaa_lib._support.errors import InputError
 from memaa_lib.paper import DATASET_TITLES
@@ -30,10 +31,6 @@ COMMON = "common"
 PAGES = "book/pages/"
 TITLES = {**DATASET_TITLES, "composite": "Composite"}
 EXECUTION_TIMEOUT = 1800  # s a cell may take; a stuck notebook must not hold the book for ever
-
-
-class RunFailed(InputError):
-    """A notebook raised or the book does not build; the message says where the remains are."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +209,8 @@ def execute(
     """
     check_parameters(source, parameters)
     import papermill
+    from jupyter_core.utils import ensure_event_loop
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     notebook = read_source(source)
@@ -227,7 +226,9 @@ def execute(
                 str(temporary),
                 parameters=parameters,
                 kernel_name="python3",
-                cwd=str(ROOT / "notebooks"),
+                kernel_manager_class=KernelManager,
+                # papermill's own cwd is that of the whole process, and notebooks run beside each other
+                resources={"metadata": {"path": str(ROOT / "notebooks")}},
                 progress_bar=False,
                 execution_timeout=EXECUTION_TIMEOUT,
                 extra_arguments=["--log-level=40"],  # the kernel's remarks on its own transport
@@ -239,8 +240,13 @@ def execute(
             raise RunFailed(
                 f"{source.stem}: {error.ename}: {error.evalue}; the notebook is kept at {kept}"
             ) from None
+        except DeadKernelError as error:
+            raise RunFailed(
+                f"{source.stem}: the kernel ended before the notebook did; {error}"
+            ) from None
         finally:
             prepared.unlink(missing_ok=True)
+            ensure_event_loop().close()  # Jupyter makes one in each thread, and leaves it open
         tidy(temporary)
         check(temporary)
 

@@ -9,7 +9,7 @@ import nbformat
 import numpy as np
 import pytest
 from memaa_book import guard
-from memaa_book.pages import RunFailed
+from memaa_book.processes import RunFailed
 from skimage.data import astronaut
 
 from memaa_lib._support.errors import InputError

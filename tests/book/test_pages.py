@@ -29,7 +29,7 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 PAGES = list(toc_pages(read_toc()))
 FLAGS = list(pdf.BROWSER_FLAGS)
 MODES = {
-    "desktop": {"viewport": {"width": 1360, "height": 900}},
+    "desktop": {"viewport": {"width": 1280, "height": 900}},
     "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
     "dark": {"viewport": {"width": 1360, "height": 900}, "color_scheme": "dark"},
 }
@@ -103,6 +103,9 @@ ACCESSIBLE = """async ([only, colors]) => (await axe.run({exclude: [['mjx-contai
 SHORTEN = (
     "document.querySelectorAll('article section section:nth-of-type(n+4)').forEach(e => e.remove())"
 )
+CUT_OFF = """[...document.querySelectorAll('.cell_input pre')]
+    .filter(code => code.checkVisibility() && code.scrollWidth > code.clientWidth)
+    .map(code => code.innerText.slice(0, 80))"""
 NAMELESS = "[...document.images].filter(i => !i.alt.trim()).map(i => i.src.slice(-60))"
 
 
@@ -118,6 +121,8 @@ def test_pages_are_accessible_need_no_network_and_raise_no_error(browser, axe, m
         if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
             complaints.append("is wider than the window")
         complaints += [f"no alternative text: {image}" for image in page.evaluate(NAMELESS)]
+        if mode == "desktop":
+            complaints += [f"code is cut off: {code}" for code in page.evaluate(CUT_OFF)]
         page.evaluate(axe)
         if name == "book/api":
             page.evaluate(SHORTEN)

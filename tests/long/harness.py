@@ -135,9 +135,10 @@ def has_begun(job: Job) -> Callable[[psutil.Process], bool]:
 
 
 def runs_a_notebook(process: psutil.Process) -> bool:
-    """Whether a kernel is at work below a process."""
+    """Whether a kernel is at work below a process: it is a child of the fork server."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        return any("ipykernel" in " ".join(c.cmdline()) for c in process.children(recursive=True))
+        children = process.children(recursive=True)
+        return any("forkserver" in " ".join(c.parent().cmdline()) for c in children)
     return False
 
 

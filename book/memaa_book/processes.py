@@ -1,0 +1,161 @@
+"""Processes that a build starts and can stop: commands, and the kernels in which notebooks run.
+
+A kernel would import the library anew, and that takes longer than what many a page computes. So all are forked
+from one process that has imported it, :mod:`multiprocessing`'s fork server. They are always this interpreter,
+whatever other Python is installed as Jupyter's ``python3``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+
+from memaa_lib._support.errors import InputError
+
+PATIENCE = 8  # s that a process has to tidy up after Ctrl-C
+INLINE = "module://matplotlib_inline.backend_inline"
+# what most pages import; not torch, which few do and which starts threads
+PRELOADED = (
+    "memaa_book.cli",
+    "ipykernel.kernelapp",
+    "matplotlib.pyplot",
+    "pandas",
+    "scipy.stats",
+    "memaa_lib.experiments.comparison",
+    "memaa_lib.experiments.ablations",
+    "memaa_lib.figures",
+)
+
+
+class RunFailed(InputError):
+    """A notebook, or the builder of pages, failed; the message says where the rest is."""
+
+
+_stopping = threading.Event()
+_starting = threading.Lock()
+_processes: set[subprocess.Popen[str] | KernelProcess] = set()
+
+
+def run_stoppable(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder, in a block of :func:`ending_processes`."""
+    with _starting:
+        if _stopping.is_set():
+            raise RunFailed("stopped")
+        process = subprocess.Popen(
+            command, cwd=folder, env=os.environ | environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        _processes.add(process)
+    out, err = process.communicate()
+    _processes.discard(process)
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+@contextlib.contextmanager
+def ending_processes() -> Iterator[None]:
+    """End what still runs when the block is stopped, and let nothing else begin.
+
+    A terminal sends Ctrl-C to all commands, but ``kill`` reaches the main process alone.
+    """
+    _stopping.clear()
+    try:
+        yield
+    except BaseException:
+        with _starting:
+            _stopping.set()
+            left = list(_processes)
+        for process in left:
+            process.terminate()
+        for process in left:
+            try:
+                process.wait(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        raise
+
+
+# ------------------------------------------------------------------ kernels
+# fork after the start of a graphical system is not safe on macOS
+_context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+
+
+class KernelProcess(_context.Process):  # type: ignore[misc, name-defined]
+    """A kernel, with the methods of :class:`subprocess.Popen` that Jupyter asks for."""
+
+    stdin = stdout = stderr = None
+
+    def poll(self) -> int | None:
+        """Return the exit status, or ``None`` while the kernel lives."""
+        return self.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end and return the exit status."""
+        self.join(timeout)
+        if self.exitcode is None:
+            raise subprocess.TimeoutExpired(self.name, timeout or 0)
+        _processes.discard(self)
+        return int(self.exitcode)
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal."""
+        os.kill(self.pid, number)
+
+
+class ForkedKernel(LocalProvisioner):
+    """Starts a kernel as a :class:`KernelProcess`."""
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        """Fork the kernel; the command's last words are the connection file and options."""
+        environment = {**os.environ, **kwargs.get("env", {})}
+        process = KernelProcess(target=be_a_kernel, args=(cmd[3:], kwargs["cwd"], environment))
+        with _starting:
+            if _stopping.is_set():
+                raise RunFailed("stopped")
+            process.start()
+            _processes.add(process)
+        self.process, self.pid, self.pgid = process, process.pid, process.pid
+        return self.connection_info
+
+
+class KernelManager(AsyncKernelManager):
+    """Jupyter's manager for kernels that are forked, of this interpreter and in a folder."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """How this interpreter is started as a kernel; no other kernel of that name is looked up."""
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=command, display_name="Python 3", language="python")
+
+    async def _async_pre_start_kernel(self, **kwargs: Any) -> Any:
+        self.provisioner = ForkedKernel(kernel_id="", kernel_spec=self.kernel_spec, parent=self)
+        return await super()._async_pre_start_kernel(**kwargs)
+
+
+def be_a_kernel(arguments: list[str], folder: str, environment: Mapping[str, str]) -> None:
+    """Be the kernel that a notebook asked for: in its folder, with the environment of who asked."""
+    import matplotlib
+    from ipykernel.kernelapp import IPKernelApp
+
+    os.setsid()  # Ctrl-C at the terminal is for the main process
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    # read when matplotlib was imported, before there was a kernel
+    matplotlib.rcParams["backend"] = os.environ.get("MPLBACKEND") or INLINE
+    app = IPKernelApp.instance(parent_handle=os.getppid())
+    app.initialize(arguments)
+    app.start()
