@@ -5,16 +5,21 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import os
+import re
+import struct
+import warnings
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import cv2
 import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
+from PIL import ExifTags, Image
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
@@ -25,12 +30,17 @@ from memaa_lib._support.errors import InputError
 IMAGE_SUFFIXES = (".bmp", ".jpg", ".jpeg", ".png")
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 MAX_PIXELS = 8192 * 8192  # beyond this a "frame" is surely not a frame; refuse before decoding it
-TAIL_BYTES = 4096  # of a file; its end mark lies in them
 _HEADER_READERS = {
     b"\x89PNG": PngImageFile,
     b"\xff\xd8": JpegImageFile,
     b"BM": BmpImageFile,
 }
+# 0xff in the coded pixels is followed by 0, or by D0 to D7 where decoding may start anew
+_JPEG_MARK = re.compile(rb"\xff([^\x00\xd0-\xd8\xff])", re.DOTALL)
+_PNG_NOTES = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")  # may state an orientation, also after the pixels
+# How EXIF says that the stored picture is to be shown, 1 to 8: steps through its rows and columns,
+# from 5 on after these have changed places
+_ORIENTATIONS = 2 * ((1, 1), (1, -1), (-1, -1), (-1, 1))
 GIVE_FPS = "give it with --fps, or with -p fps=30 to a notebook"
 _CODERS = {
     # without mbtree, whose vector code gives other bytes in one run of twenty
@@ -74,18 +84,19 @@ def read_image(path: Path | str) -> NDArray[np.uint8]:
         encoded = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    problem = cut_short(encoded.tobytes())
-    if problem:
-        raise InputError(f"{path}: {problem}; copy it again")
-    header = image_header(encoded.tobytes())
-    width, height = header[0] if header else (0, 0)
+    stream = io.BytesIO(encoded.data)
+    stated = _stated(stream)
+    (width, height), _, orientation = stated or ((0, 0), "", 1)
     if height * width > MAX_PIXELS:  # a few bytes can announce gigabytes of pixels
         raise InputError(
             f"{path}: {width} x {height} pixels is too large for a frame; expected at most "
             f"{MAX_PIXELS:,} pixels"
         )
+    problem = cut_short(stream)
+    if problem:
+        raise InputError(f"{path}: {problem}; copy it again")
     try:
-        image = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if header else None
+        image = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if stated else None
     except cv2.error:
         image = None
     if image is None:
@@ -94,51 +105,135 @@ def read_image(path: Path | str) -> NDArray[np.uint8]:
         raise InputError(
             f"{path}: {image.dtype} pixels, expected 8 bits a channel; convert the image"
         )
-    pixels: NDArray[np.uint8] = image
-    return pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[..., 2::-1])
+    pixels: NDArray[np.uint8] = image if image.ndim == 2 else image[..., 2::-1]
+    rows, columns = _ORIENTATIONS[orientation - 1]
+    shown = pixels if orientation < 5 else pixels.swapaxes(0, 1)
+    return np.ascontiguousarray(shown[::rows, ::columns])
 
 
-def cut_short(content: bytes, size: int | None = None) -> str:
-    """Say why an image file is no whole JPEG, BMP or PNG file, from its ends; empty if it is.
+def cut_short(stream: BinaryIO) -> str:
+    """Say why a file is no whole JPEG, BMP or PNG file; empty if it is.
 
-    ``content`` is the file, or its first bytes and its last :data:`TAIL_BYTES`, and then ``size`` that
-    of the whole file. Decoders fill in what a cut file lacks, so they do not tell.
+    Its structure is followed to the end of the picture, whatever comes after it: telephones add films
+    and second pictures. Decoders fill in what a cut file lacks, so they do not tell.
     """
-    size = len(content) if size is None else size
-    tail = content[-TAIL_BYTES:]  # some writers add bytes after the end mark
-    if not size:
+    stream.seek(0)
+    start = stream.read(4)
+    if not start:
         return "not a readable image: the file is empty"
-    if content[:2] == b"\xff\xd8":
-        return "" if b"\xff\xd9" in tail else "the JPEG file is cut short"
-    if content[:2] == b"BM":
-        whole = int.from_bytes(content[2:6], "little") <= size
-        return "" if whole else "the BMP file is cut short"
-    if content[:4] == b"\x89PNG":
-        return "" if b"IEND" in tail else "the PNG file is cut short"
+    if start[:2] == b"\xff\xd8":
+        return "" if _jpeg_is_whole(stream) else "the JPEG file is cut short"
+    if start[:2] == b"BM":
+        return "" if _bmp_is_whole(stream) else "the BMP file is cut short"
+    if start == b"\x89PNG":
+        whole = any(name == b"IEND" for name, _ in _png_chunks(stream))
+        return "" if whole else "the PNG file is cut short"
     return "not a readable image: no JPEG, BMP or PNG file, whatever its name says"
 
 
-def image_header(file: Path | str | bytes) -> tuple[tuple[int, int], str] | None:
-    """Return ``((width, height), "gray" or "colour")`` from an image's header, without decoding it.
+def _jpeg_is_whole(stream: BinaryIO) -> bool:
+    """Whether the end mark of the picture itself is there, not only that of a thumbnail."""
+    stream.seek(0)
+    content = stream.read()
+    ends_so = content.endswith(b"\xff\xd9")
+    place = 2
+    while mark := _JPEG_MARK.search(content, place):
+        # from where the coded pixels begin (DA) the mark of the end (D9) can be nothing else
+        if mark[1] == b"\xd9" or (mark[1] == b"\xda" and ends_so):
+            return True
+        # a segment states its length; what lies in it, a thumbnail perhaps, is passed over
+        place = mark.end() + int.from_bytes(content[mark.end() : mark.end() + 2], "big")
+    return False
 
-    ``None`` if the header cannot be read. Pillow's classes are asked directly: ``Image.open`` would
-    try formats that we do not read, and warn of a huge image instead of telling its size.
+
+def _bmp_is_whole(stream: BinaryIO) -> bool:
+    """Whether all pixels are there; the size of the file that a BMP states is often wrong."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    head = stream.read(38)
+    try:
+        start, kind = struct.unpack_from("<II", head, 10)
+        if kind == 12:  # the header of OS/2
+            width, height, _, bits = struct.unpack_from("<HHHH", head, 18)
+            compression, coded = 0, 0
+        else:
+            width, height, _, bits, compression, coded = struct.unpack_from("<iiHHII", head, 18)
+    except struct.error:
+        return False
+    row = (width * bits + 31) // 32 * 4
+    return bool(start + (coded if compression in (1, 2) else abs(height) * row) <= size)
+
+
+def _png_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """Name and whole bytes of each chunk up to the end mark, or to where the file is cut.
+
+    Of the pixels' chunks only the name is read.
+    """
+    size = stream.seek(0, os.SEEK_END)
+    name, place = b"", 8
+    while name != b"IEND" and place < size:
+        stream.seek(place)
+        head = stream.read(8)
+        name, length = head[4:], 12 + int.from_bytes(head[:4], "big")
+        if place + length > size or not name.isalpha():
+            return
+        stream.seek(place)
+        yield name, b"" if name in (b"IDAT", b"fdAT") else stream.read(length)
+        place += length
+
+
+def image_header(file: Path | str) -> tuple[tuple[int, int], str] | None:
+    """Return ``((width, height), kind)`` from an image's header, without decoding it.
+
+    Width and height are those of the picture as it is to be shown; the kind is ``"gray"``,
+    ``"colour"``, or ``"16-bit"``, which is not read. ``None`` if the header cannot be read.
     """
     try:
-        with io.BytesIO(file) if isinstance(file, bytes) else open(file, "rb") as stream:
-            start = stream.read(4)
-            stream.seek(0)
-            for mark, reader in _HEADER_READERS.items():
-                if start.startswith(mark):
-                    image = reader(stream)
-                    return image.size, "gray" if image.mode in ("L", "1") else "colour"
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-    ):  # Pillow's SyntaxError: a header that breaks the rules
-        pass
-    return None
+        with open(file, "rb") as stream:
+            stated = _stated(stream)
+    except OSError:
+        return None
+    return None if stated is None else stated[:2]
+
+
+def _stated(stream: BinaryIO) -> tuple[tuple[int, int], str, int] | None:
+    """Size, kind and EXIF orientation that an image's header states; ``None`` if there is no header.
+
+    Pillow's classes are asked directly: ``Image.open`` would try formats that we do not read, and warn
+    of a huge image instead of telling its size.
+    """
+    stream.seek(0)
+    start = stream.read(4)
+    reader = next((one for mark, one in _HEADER_READERS.items() if start.startswith(mark)), None)
+    if reader is None:
+        return None
+    if reader is PngImageFile:  # without its pixels: Pillow would decode them to look behind them
+        notes = (b"IHDR", *_PNG_NOTES, b"IEND")
+        kept = (content for name, content in _png_chunks(stream) if name in notes)
+        stream = io.BytesIO(b"\x89PNG\r\n\x1a\n" + b"".join(kept))
+    stream.seek(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of notes that are damaged
+        try:
+            image = reader(stream)
+        except (OSError, SyntaxError, ValueError, struct.error):
+            return None  # Pillow's SyntaxError: a header that breaks the rules
+        orientation = _orientation(image)
+    kind = "gray" if image.mode in ("L", "1") else "colour"
+    if reader is PngImageFile:
+        stream.seek(24)
+        kind = "16-bit" if stream.read(1) == b"\x10" else kind
+    width, height = image.size
+    return (width, height) if orientation < 5 else (height, width), kind, orientation
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation of an image, 1 to 8; 1, as it is stored, if none or nonsense is stated."""
+    try:
+        stated = Image.Image.getexif(image).get(ExifTags.Base.Orientation)
+    except (LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error):
+        return 1
+    return int(stated) if stated in range(1, 9) else 1
 
 
 def write_image(path: Path | str, image: NDArray[np.uint8], quality: int = 95) -> None:

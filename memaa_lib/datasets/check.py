@@ -1,13 +1,12 @@
 """Checking a release against its manifest: counts, then every problem, known holes apart.
 
-A check never stops at the first problem. Without ``decode`` it reads folder listings, headers and
-the last bytes of the images only, so a whole set takes seconds.
+A check never stops at the first problem. Without ``decode`` it reads folder listings and the images'
+structure but decodes no pixels, so a whole set takes seconds.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -18,7 +17,7 @@ import pandas as pd
 
 from memaa_lib._support.cache import cache_root
 from memaa_lib._support.errors import InputError
-from memaa_lib._support.media import TAIL_BYTES, cut_short, image_header, read_image
+from memaa_lib._support.media import cut_short, image_header, read_image
 from memaa_lib._support.running import progress
 from memaa_lib.clips import FolderScan
 from memaa_lib.datasets.composite import exclusion, rule_exclusion
@@ -119,7 +118,7 @@ def check(
     root
         The set's folder; see :func:`memaa_lib.datasets.find_root`.
     decode
-        Decode every image instead of reading its header and its end.
+        Decode every image instead of following its structure only.
     coding, variant
         See :func:`memaa_lib.datasets.load_index`.
 
@@ -345,9 +344,6 @@ def _image_problems(
 
 def _decoded(file: str) -> tuple[tuple[int, int], str] | str:
     """Size and kind of an image that decodes whole, else what is wrong with it."""
-    problem = _cut_short(file)  # first: decoders fill in what a truncated file lacks
-    if problem:
-        return problem
     try:
         image = read_image(file)
     except InputError as error:
@@ -356,17 +352,16 @@ def _decoded(file: str) -> tuple[tuple[int, int], str] | str:
 
 
 def _from_header(file: str) -> tuple[tuple[int, int], str] | str:
-    return _cut_short(file) or image_header(file) or "not a readable image"
-
-
-def _cut_short(file: str) -> str:
-    """Say why an image file is not whole, from its ends; empty if it is."""
-    size = os.path.getsize(file)
-    with open(file, "rb") as stream:
-        head = stream.read(6)
-        stream.seek(max(size - TAIL_BYTES, 0))
-        tail = stream.read()
-    return cut_short(head + tail, size)
+    """Size and kind that the header of a whole image states, else what is wrong with it."""
+    try:
+        with open(file, "rb") as stream:
+            problem = cut_short(stream)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    header = image_header(file)
+    if header is not None and header[1] == "16-bit":
+        problem = "16 bits a channel, expected 8; convert the image"
+    return problem or header or "not a readable image"
 
 
 def _sort_out(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import openpyxl
 import pytest
+from PIL import Image
 
 from memaa_lib._support.errors import InputError
 from memaa_lib.clips import frame_number, write_image
@@ -70,6 +72,26 @@ def empty_file(root):
 def cut_short(root):
     frame = frames_of(first_clip(root, "casme2"))[3]
     frame.write_bytes(frame.read_bytes()[:-4])
+
+
+def link_to_nowhere(root):
+    frame = frames_of(first_clip(root, "casme2"))[3]
+    frame.unlink()
+    frame.symlink_to("gone.jpg")
+
+
+def sixteen_bits(root):
+    frame = frames_of(first_clip(root, "casme2"))[0]
+    cv2.imwrite(str(frame.with_suffix(".png")), cv2.imread(str(frame)).astype(np.uint16) * 257)
+    frame.unlink()
+
+
+def lies_on_its_side(root):
+    frame = frames_of(first_clip(root, "casme2"))[3]
+    notes = Image.Exif()
+    notes[0x0112] = 6
+    with Image.open(frame) as image:
+        image.save(frame, exif=notes)
 
 
 def other_size(root):
@@ -146,6 +168,9 @@ DAMAGES = {
     garbage: ("unreadable image", "not a readable image"),
     empty_file: ("unreadable image", ""),
     cut_short: ("unreadable image", "cut short"),
+    link_to_nowhere: ("unreadable image", "cannot be read"),
+    sixteen_bits: ("unreadable image", "8"),
+    lies_on_its_side: ("size change", "but the clip's first frame is"),
     other_size: ("size change", "7x9"),
     all_gray: ("wrong colour", "gray, expected colour"),
     wrong_apex: ("apex out of range", "apex 5000 is not in"),
