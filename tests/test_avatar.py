@@ -353,6 +353,21 @@ def test_failures_are_collected(tmp_path: Path, on_error: Any) -> None:
         assert [image.any() for image in made] == [False, True, False]
 
 
+def test_a_clip_without_a_face_is_named_and_the_others_are_made(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    index = write_index(tmp_path / "data", 3)
+    for file in Path(index.path[1]).iterdir():
+        write_image(file, np.ascontiguousarray(read_image(file)[::-1]))  # upside down
+    made = make_avatars(index, (10,), SMALL, n_jobs=1)
+    assert caplog.messages == [
+        "smic s1 clip1: no face found; its frames are taken for a tight crop of an upright one"
+    ]
+    assert made[1].any()
+    for number in (0, 2):
+        assert (made[number, 0] == clip_to_avatar(face_clip(5, seed=number), 10, SMALL)).all()
+
+
 @pytest.mark.slow
 def test_two_processes_make_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index = write_index(tmp_path / "data", 4)

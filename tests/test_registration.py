@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from skimage.data import astronaut
+from skimage.data import astronaut, chelsea, coffee, gravel
 
 from memaa_lib import registration
 from memaa_lib._support.errors import InputError
@@ -103,19 +103,61 @@ def test_no_face_is_an_error_that_names_the_clip() -> None:
         find_landmarks(Clip(black, 100, dataset="smic", subject="s01", name="s01_ne_01"))
 
 
-def test_a_tight_crop_may_stand_for_its_face_but_a_landscape_may_not() -> None:
-    dark = clip_of(np.zeros((110, 90), np.uint8))
+def test_a_tight_crop_of_a_data_set_may_stand_for_its_face_and_is_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    dark = Clip(
+        np.zeros((1, 110, 90), np.uint8), 100, dataset="smic", subject="s01", name="s01_ne_01"
+    )
     left, top, right, bottom = find_face(dark)
+    assert caplog.messages == [
+        "smic s01 s01_ne_01: no face found; its frames are taken for a tight crop of an upright one"
+    ]
     assert right - left == pytest.approx(bottom - top, abs=1)
     assert find_landmarks(dark).shape == (1, 68, 2)
     with pytest.raises(InputError, match="no face found"):
-        find_face(clip_of(np.zeros((90, 110), np.uint8)))
+        find_face(replace(dark, frames=np.zeros((1, 90, 110), np.uint8)))
+
+
+NO_FACES = {
+    "black": np.zeros((320, 180, 3), np.uint8),
+    "white, gray": np.full((320, 180), 255, np.uint8),
+    "noise": np.random.default_rng(0).integers(0, 256, (320, 180, 3), np.uint8),
+    "a cup": coffee()[:400, 120:400],
+    "a cat": chelsea()[:300, :300],
+    "gravel": gravel()[:400, :300],
+    "a head on its left side": np.rot90(PHOTO, 1),
+    "a head upside down": np.rot90(PHOTO, 2),
+    "a head on its right side": np.rot90(PHOTO, 3),
+    "a mirrored head upside down": PHOTO[::-1],
+    "a tall frame, head on its side": np.rot90(astronaut()[0:220, 100:400], 1),
+    "cloth, which the detector takes for a face": np.pad(
+        astronaut()[300:, :280], ((0, 286), (0, 0), (0, 0))
+    ),
+}
+
+
+@pytest.mark.parametrize("what", NO_FACES)
+def test_whoever_gives_frames_without_a_face_is_told_so(what: str) -> None:
+    frames = [np.ascontiguousarray(np.roll(NO_FACES[what], t, axis=1)) for t in range(3)]
+    clip = clip_of(*frames, name="mine")
+    assert clip.width <= clip.height
+    for stage in (find_face, find_landmarks, register, crop_clip):
+        with pytest.raises(InputError, match=r"mine: no face found.*turn the clip.*leave room"):
+            stage(clip)
+
+
+def test_the_face_in_a_tall_frame_of_a_telephone_is_found() -> None:
+    tall = np.zeros((640, 360, 3), np.uint8)
+    tall[200:500, 30:330] = PHOTO
+    wanted = np.add(find_face(clip_of(PHOTO)), [30, 200, 30, 200])
+    np.testing.assert_allclose(find_face(clip_of(tall)), wanted, atol=12)
 
 
 def test_the_stand_in_box_is_where_the_detector_puts_one() -> None:
     crop = crop_clip(clip_of(PHOTO)).frames[0]
     found = np.array(find_face(clip_of(crop)))
-    assumed = np.array(find_face(clip_of(np.zeros_like(crop))))
+    assumed = np.array(find_face(clip_of(np.zeros_like(crop), dataset="smic")))
     assert np.abs(found - assumed).max() < 0.12 * crop.shape[0]
 
 
