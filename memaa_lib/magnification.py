@@ -570,8 +570,8 @@ class TemporalDesign:
         if settings.temporal == "butterworth":
             if high >= fps / 2 or low == 0:
                 raise InputError(
-                    f"band_hz is {settings.band_hz}; a Butterworth filter at {fps} fps needs limits "
-                    f"above 0 and below {fps / 2} Hz"
+                    f"the band is {low:g} to {high:g} Hz; a Butterworth filter at {fps:g} fps needs "
+                    f"limits above 0 and below {fps / 2:g} Hz"
                 )
             import scipy.signal  # half a second, which only this filter has to pay
 
@@ -758,6 +758,8 @@ def _check_band(band_hz: tuple[float, float]) -> None:
     try:
         low, high = (float(limit) for limit in band_hz)
     except (TypeError, ValueError):
-        raise InputError(f"band_hz is {band_hz!r}, expected two numbers (low, high)") from None
+        raise InputError(f"the band is {band_hz!r}, expected two numbers (low, high)") from None
     if not 0 <= low < high < math.inf:
-        raise InputError(f"band_hz is {band_hz!r}, expected 0 <= low < high, in Hz")
+        raise InputError(
+            f"the band is {low:g} to {high:g} Hz, expected a lower cut-off from 0 up and an upper one above it"
+        )

@@ -122,6 +122,11 @@ def test_avatar_of_the_sample_video(memaa, tmp_path):
         (["magnify", "{video}", "{folder}/x.mp4", "--alpha", "-1"], 1, "alpha"),
         (["magnify", "{video}", "{folder}/x.mp4", "--temporal", "magic"], 2, "magic"),
         (["magnify", "{video}", "{folder}/x.mp4", "--low", "20", "--high", "10"], 1, "band"),
+        (
+            ["magnify", "{video}", "{folder}/x.mp4", "--temporal", "butterworth", "--low", "0"],
+            1,
+            "the band is 0 to 10 Hz",
+        ),
         (["magnify", "{video}", "{folder}/x.mp4", "--alpha", "ten"], 2, "--alpha"),
         (["magnify", "{video}"], 2, "OUT"),
         (
@@ -167,6 +172,9 @@ def test_wrong_input_gets_one_clear_line(memaa, tmp_path, arguments, code, messa
     assert sorted(tmp_path.rglob("*")) == before, "something was written"
     if code == 1:
         assert len(err.strip().splitlines()) == 1
+    if code == 1 and arguments[0] != "run":  # which names notebooks and their parameters
+        # what is advised can be done at the prompt: no arguments of Python
+        assert not re.search(r"\w=(True|False|None|')|\w_\w", err.replace(str(tmp_path), ""))
 
 
 def test_score_prints_the_papers_scores_to_four_decimals(memaa, tmp_path):
