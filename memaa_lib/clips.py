@@ -8,8 +8,10 @@ the box of the face and its landmarks.
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,6 +30,7 @@ from memaa_lib._support.media import (
     check_fps,
     check_frames,
     check_steady,
+    image_header,
     iterate_video,
     read_image,
     video_fps,
@@ -46,7 +49,9 @@ __all__ = [
     "Box",
     "Clip",
     "FolderScan",
+    "check_alike",
     "check_fps",
+    "check_series",
     "check_steady",
     "check_target",
     "frame_number",
@@ -68,12 +73,22 @@ __all__ = [
     "write_video",
 ]
 
+logger = logging.getLogger(__name__)
+
 Box = tuple[int, int, int, int]  # left, top, right, bottom, px; the last two are outside
 EVENTS = ("onset", "apex", "offset")
 LUMA = (0.299, 0.587, 0.114)  # Rec. 601: the weights of red, green and blue in a gray frame
 
 _IGNORED_FILES = ("thumbs.db", "desktop.ini", "ehthumbs.db")
 _TRAILING_INTEGER = re.compile(r"(?<!\d)(\d{1,18})$")
+_DECIMAL_POINT = re.compile(r"\d[.,]$")  # before a frame's number
+_MINUS_SIGN = re.compile(r"(^|[\s_=-])-$")
+# Pictures that are not read: telephones and cameras put them among others
+_OTHER_PICTURES = (
+    *(".avif", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jxl", ".pgm", ".ppm"),
+    *(".tif", ".tiff", ".webp", ".arw", ".cr2", ".dng", ".nef"),
+)
+_LAST_OF_A_CAMERA = 9999  # then cameras and telephones count from 1 again
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,8 +271,11 @@ def scan_frames(folder: Path | str) -> FolderScan:
     strays: list[str] = []
     if not os.path.isdir(folder):
         return FolderScan()
-    with os.scandir(folder) as entries:
-        links = {entry.name: entry.is_symlink() for entry in entries}
+    try:
+        with os.scandir(folder) as entries:
+            links = {entry.name: entry.is_symlink() for entry in entries}
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({error.strerror}); check the path") from None
     for name in sorted(links):
         if name.startswith(".") or name.lower() in _IGNORED_FILES:
             continue
@@ -273,14 +291,45 @@ def scan_frames(folder: Path | str) -> FolderScan:
     return FolderScan(dict(sorted(frames.items())), tuple(duplicates), tuple(strays), tuple(linked))
 
 
+def check_series(folder: Path | str, names: Sequence[str]) -> None:
+    """Raise a clear error unless the numbers in which the files' names end give the order in time.
+
+    Names must differ in these numbers only, and the numbers be read in one way.
+
+    Examples
+    --------
+    >>> check_series("clip", ["left_1.png", "left_2.png", "right_1.png"])
+    Traceback (most recent call last):
+        ...
+    memaa_lib.InputError: clip: left_1.png and right_1.png differ in more than the number at their end...
+    """
+    stems = [os.path.splitext(name)[0] for name in names]
+    digits = [found.group(1) for stem in stems if (found := _TRAILING_INTEGER.search(stem))]
+    series = [stem[: -len(own)].casefold() for stem, own in zip(stems, digits, strict=True)]
+    other = next((i for i, text in enumerate(series) if text != series[0]), None)
+    problem = ""
+    if other is not None:
+        problem = f"{names[0]} and {names[other]} differ in more than the number at their end"
+    elif series and _MINUS_SIGN.search(series[0]):
+        problem = f"{names[0]} may have a minus sign"
+    elif series and _DECIMAL_POINT.search(series[0]) and len(set(map(len, digits))) > 1:
+        problem = f"{names[0]} seems to end in a decimal number"
+    if problem:
+        raise InputError(
+            f"{folder}: {problem}, so that the order of the frames is not certain; put each series into a "
+            "folder of its own and number its frames img1, img2, ... in the order of recording"
+        )
+
+
 def list_frames(folder: Path | str) -> list[Path]:
     """List the frame files of a folder in the order of their trailing integer.
 
     Parameters
     ----------
     folder
-        Holds ``.bmp``, ``.jpg``, ``.jpeg`` or ``.png`` files (any case); other files, hidden files and
-        images without a number are ignored.
+        Holds ``.bmp``, ``.jpg``, ``.jpeg`` or ``.png`` files (any case) of one series: their names differ
+        in the number at their end only. Other files and hidden files are ignored. Images without a
+        number are ignored, too, and missing numbers skipped; either is logged as a warning.
 
     Returns
     -------
@@ -289,7 +338,8 @@ def list_frames(folder: Path | str) -> list[Path]:
     Raises
     ------
     InputError
-        If the folder is missing, holds no frame, or two files claim the same frame.
+        If the folder is missing, holds no frame or numbered pictures of a kind that is not read, two
+        files claim the same frame, or the order of the frames is not certain.
 
     Examples
     --------
@@ -304,17 +354,56 @@ def list_frames(folder: Path | str) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give a folder of frames or a video file")
     scan = scan_frames(folder)
+    for name in scan.strays:
+        if name.lower().endswith(_OTHER_PICTURES) and frame_number(name) is not None:
+            raise InputError(
+                f"{folder / name}: pictures of this kind are not read; convert all frames to .png or .jpg"
+            )
+    if not scan.frames:
+        found = f", not {scan.strays[0]}" if scan.strays else ""
+        raise InputError(
+            f"{folder}: no frames found; expected numbered .bmp, .jpg or .png files such as img1.jpg{found}"
+        )
+    check_series(folder, [*scan.frames.values(), *scan.duplicates])
     if scan.duplicates:
         number = frame_number(scan.duplicates[0])
         raise InputError(
             f"{folder / scan.duplicates[0]}: frame {number} is there twice "
             f"({scan.frames[number or 0]}); keep one of them"
         )
-    if not scan.frames:
-        raise InputError(
-            f"{folder}: no frames found; expected numbered .bmp, .jpg or .png files such as img1.jpg"
-        )
+    _warn_of_gaps(folder, scan)
     return [folder / name for name in scan.frames.values()]
+
+
+def _warn_of_gaps(folder: Path, scan: FolderScan) -> None:
+    """Log what may be missing between the frames; a clear error if the numbers start anew."""
+    left_out = [
+        name for name in scan.strays if name.lower().endswith((*IMAGE_SUFFIXES, *_OTHER_PICTURES))
+    ]
+    if left_out:
+        logger.warning(
+            "%s: %d pictures are left out, their names do not end in a number, e.g. %s",
+            folder,
+            len(left_out),
+            left_out[0],
+        )
+    names, numbers = list(scan.frames.values()), list(scan.frames)
+    steps = [after - before for before, after in itertools.pairwise(numbers)]
+    if len(set(steps)) < 2:
+        return
+    gap = steps.index(max(steps))
+    if numbers[0] <= 1 and numbers[-1] == _LAST_OF_A_CAMERA:
+        raise InputError(
+            f"{folder}: the camera seems to have counted anew after {names[-1]}, so that {names[0]} may come "
+            "after it; number the frames in the order of recording"
+        )
+    logger.warning(
+        "%s: the numbers of the frames are not evenly spaced, e.g. between %s and %s; the frames are "
+        "taken as evenly spaced in time",
+        folder,
+        names[gap],
+        names[gap + 1],
+    )
 
 
 def read_frames(folder: Path | str) -> NDArray[np.uint8]:
@@ -345,18 +434,35 @@ def stack_images(paths: list[Path]) -> NDArray[np.uint8]:
     if not paths:
         raise InputError("no frames to read; expected at least one file")
     images = [read_image(path) for path in paths]
-    size = images[0].shape[:2]
     for path, image in zip(paths, images, strict=True):
-        if image.shape[:2] != size:
-            raise InputError(
-                f"{path}: {image.shape[1]} x {image.shape[0]} pixels, but {paths[0].name} has "
-                f"{size[1]} x {size[0]}; all frames of a clip must have one size"
-            )
+        _check_size(path, image.shape[1::-1], paths[0], images[0].shape[1::-1])
     if any(image.ndim == 3 for image in images):
         images = [
             image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2) for image in images
         ]
     return np.stack(images)
+
+
+def check_alike(paths: Sequence[Path]) -> bool:
+    """Return whether any frame file has colours; a clear error if they have not one size.
+
+    Only headers are read, so that it is known before the first frame of many is decoded.
+    """
+    headers = [(path, header) for path in paths if (header := image_header(path))]
+    for path, (size, _) in headers:
+        _check_size(path, size, headers[0][0], headers[0][1][0])
+    return any(kind == "colour" for _, (_, kind) in headers)
+
+
+def _check_size(
+    path: Path, size: tuple[int, ...], first_path: Path, first_size: tuple[int, ...]
+) -> None:
+    """Raise a clear error unless a frame has the size, ``(width, height)``, of the first one."""
+    if size != first_size:
+        raise InputError(
+            f"{path}: {size[0]} x {size[1]} pixels, but {first_path.name} has "
+            f"{first_size[0]} x {first_size[1]}; all frames of a clip must have one size"
+        )
 
 
 def read_clip(

@@ -20,6 +20,7 @@ from memaa_lib.clips import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
     Clip,
+    check_alike,
     check_fps,
     check_steady,
     check_target,
@@ -216,7 +217,7 @@ def _open_frames(source: Path, fps: float | None) -> tuple[float, int, Iterator[
         if fps is None:
             raise InputError(f"{source}: a folder of frames states no frame rate; {GIVE_FPS}")
         paths = list_frames(source)
-        return fps, len(paths), _coloured_alike(read_image(path) for path in paths)
+        return fps, len(paths), _read_alike(paths, colour=check_alike(paths))
     if source.suffix.lower() in IMAGE_SUFFIXES:
         raise InputError(f"{source}: one image is no clip; give the folder that holds the frames")
     if fps is None:
@@ -241,11 +242,9 @@ def _distinct(alpha: float | Sequence[float]) -> list[float]:
     return list(dict.fromkeys(as_alphas(alpha)))
 
 
-def _coloured_alike(frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
-    """Frames with three channels all along if the first has them: gray ones are coded as one."""
-    colour = False
-    for t, frame in enumerate(frames):
-        colour = frame.ndim == 3 if t == 0 else colour
+def _read_alike(paths: Iterable[Path], *, colour: bool) -> Iterator[NDArray[np.uint8]]:
+    """Frames one by one, with three channels all along if any of them has: gray ones are coded as one."""
+    for frame in map(read_image, paths):
         yield np.repeat(frame[..., None], 3, axis=2) if colour and frame.ndim == 2 else frame
 
 

@@ -51,6 +51,132 @@ def test_one_frame_in_two_files_is_refused(tmp_path):
         list_frames(tmp_path)
 
 
+def folder_of(folder, names):
+    for name in names:
+        (folder / name).write_bytes(b"")
+    return folder
+
+
+# In the order of recording. The first group is read so, the second refused; nothing in between.
+IN_ORDER = {
+    "CASME II": ["reg_img9.jpg", "reg_img10.jpg", "reg_img100.jpg"],
+    "SAMM": ["006_05562.jpg", "006_05563.jpg", "006_05564.jpg"],
+    "SAMM, over a power of ten": ["007_9999.jpg", "007_10000.jpg", "007_10001.jpg"],
+    "SMIC": ["reg_image076532.bmp", "reg_image076533.bmp"],
+    "SMIC, eight digits": ["image9999999.bmp", "image10000000.bmp"],
+    "SMIC-E, a blank": ["image 06387.jpg", "image 06388.jpg"],
+    "FFmpeg": ["frame-1.png", "frame-2.png", "frame-10.png"],
+    "a dash and zeros": ["img-001.png", "img-002.png", "img-100.png"],
+    "a burst of a telephone": ["20240501_123000_001.jpg", "20240501_123000_002.jpg"],
+    "time stamps of one minute": ["2024-05-01_12-30-08.png", "2024-05-01_12-30-09.png"],
+    "milliseconds of one second": ["2024-05-01_12-30-00.040.png", "2024-05-01_12-30-00.123.png"],
+    "seconds, two decimals": ["frame_0.04.png", "frame_0.08.png", "frame_0.12.png"],
+    "milliseconds since 1970": ["1714559400999.png", "1714559401039.png"],
+    "a point before numbers": ["clip.8.png", "clip.9.png", "clip.10.png"],
+    "capitals here and there": ["IMG_1.JPG", "img_2.jpg", "Img_3.PNG"],
+    "other digits": ["img٩.png", "img١٠.png"],
+    "other letters": ["画像9.png", "画像10.png"],
+}
+UNCERTAIN = {
+    "time stamps": ["2024-05-01_12-30-00.900.png", "2024-05-01_12-30-01.100.png"],
+    "time stamps over a minute": ["2024-05-01_12-30-59.png", "2024-05-01_12-31-00.png"],
+    "time stamps over midnight": ["20240501_235959.jpg", "20240502_000000.jpg"],
+    "milliseconds, not padded": ["12-30-00.5.png", "12-30-00.45.png", "12-30-00.123.png"],
+    "decimals": ["frame_0.04.png", "frame_0.1.png", "frame_0.16.png"],
+    "decimals, whole part": ["t0.96.png", "t1.00.png", "t1.04.png"],
+    "decimal commas": ["frame_0,04.png", "frame_0,1.png"],
+    "seconds since 1970": ["1714559400.9.png", "1714559401.1.png"],
+    "two series": ["left_1.png", "left_2.png", "right_1.png", "right_2.png"],
+    "two series, one after the other": ["left_1.png", "left_2.png", "right_3.png", "right_4.png"],
+    "two series in turn": ["a1.png", "b2.png", "a3.png", "b4.png"],
+    "cropped and raw": ["img46.jpg", "reg_img46.jpg"],
+    "a copy": ["img1.png", "img2.png", "img2 2.png"],
+    "before and after the onset": ["img-2.png", "img-1.png", "img0.png", "img1.png"],
+    "before the onset": ["frame_-3.png", "frame_-2.png", "frame_-1.png"],
+    "negative numbers": ["-3.png", "-2.png", "-1.png"],
+    "hexadecimal numbers": ["0x9.png", "0xa0.png"],
+    "names of files that mean nothing": ["4f1e88.png", "77aa02.png"],
+}
+
+
+@pytest.mark.parametrize("names", IN_ORDER.values(), ids=IN_ORDER)
+def test_one_series_is_read_in_the_order_of_recording(tmp_path, names):
+    assert [path.name for path in list_frames(folder_of(tmp_path, reversed(names)))] == names
+
+
+@pytest.mark.parametrize("names", UNCERTAIN.values(), ids=UNCERTAIN)
+def test_an_order_that_is_not_certain_is_refused(tmp_path, names):
+    with pytest.raises(InputError, match="so that the order of the frames is not certain") as told:
+        list_frames(folder_of(tmp_path, names))
+    assert any(name in str(told.value) for name in names)
+
+
+@given(
+    st.lists(st.integers(0, 30_000), min_size=2, max_size=12, unique=True),
+    st.sampled_from(
+        ["img{}", "0_{:05d}", "a-{:03d}", "x.{}", "12-30-00.{:06d}", "f{} ({{}})", "{}_l"]
+    ),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_numbered_names_come_in_order_or_not_at_all(tmp_path_factory, numbers, pattern):
+    names = [f"{pattern.format(number)}.png" for number in numbers]
+    folder = folder_of(tmp_path_factory.mktemp("frames"), names)
+    try:
+        found = [path.name for path in list_frames(folder)]
+    except InputError as error:
+        assert "no frames found" in str(error)
+    else:
+        assert found == [f"{pattern.format(number)}.png" for number in sorted(numbers)]
+
+
+@pytest.mark.parametrize("names", [["1_left.png", "2_left.png"], ["img (1).jpg"], ["clip.mp4"]])
+def test_a_folder_without_numbers_at_the_end_is_refused_by_example(tmp_path, names):
+    with pytest.raises(InputError, match=f"no frames found.*not {re.escape(names[0])}"):
+        list_frames(folder_of(tmp_path, names))
+
+
+@pytest.mark.parametrize("suffix", [".HEIC", ".heif", ".jfif", ".webp", ".TIF", ".dng", ".gif"])
+@pytest.mark.parametrize("others", [["IMG_0001.JPG", "IMG_0003.JPG"], []])
+def test_frames_of_another_kind_are_not_passed_over(tmp_path, suffix, others):
+    folder_of(tmp_path, [*others, f"IMG_0002{suffix}"])
+    with pytest.raises(InputError, match=rf"IMG_0002\{suffix}: pictures of this kind are not read"):
+        list_frames(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["img1.png", "img2.png", "img4.png"], "e.g. between img2.png and img4.png"),
+        (["img10.png", "img20.png", "img40.png"], "e.g. between img20.png and img40.png"),
+        (["IMG_2.png", "IMG_9998.png", "IMG_9999.png"], "e.g. between IMG_2.png and IMG_9998.png"),
+        (["img1.png", "img2.png", "cover.jpg"], "1 pictures are left out.*e.g. cover.jpg"),
+        (["img1.png", "img2.png", "img2 (1).png"], r"1 pictures are left out.*e.g. img2 \(1\).png"),
+        (["img1.png", "img2.png", "cover.heic"], "1 pictures are left out.*e.g. cover.heic"),
+        (["img10.png", "img20.png", "img30.png"], None),
+        (["img7.png", "notes1.txt", "Thumbs.db", "._img8.png", ".DS_Store", "desktop.ini"], None),
+    ],
+)
+def test_gaps_and_what_is_left_out_are_said(tmp_path, names, said, caplog):
+    assert list_frames(folder_of(tmp_path, names))
+    assert len(caplog.messages) == (said is not None)
+    assert said is None or re.search(said, caplog.messages[0])
+
+
+def test_a_camera_that_counts_anew_after_9999_is_noticed(tmp_path):
+    names = ["IMG_0001.JPG", "IMG_0002.JPG", "IMG_9998.JPG", "IMG_9999.JPG"]
+    with pytest.raises(InputError, match=r"counted anew after IMG_9999\.JPG"):
+        list_frames(folder_of(tmp_path, names))
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("os.scandir", refused)
+    with pytest.raises(InputError, match=r"cannot be read \(Permission denied\)"):
+        list_frames(tmp_path)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".bmp"])
 @pytest.mark.parametrize("image", [IMAGE, IMAGE[..., 0]], ids=["colour", "gray"])
 def test_lossless_images_come_back_as_written(tmp_path, suffix, image):

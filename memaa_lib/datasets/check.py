@@ -19,7 +19,7 @@ from memaa_lib._support.cache import cache_root
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.media import cut_short, image_header, read_image
 from memaa_lib._support.running import progress
-from memaa_lib.clips import FolderScan
+from memaa_lib.clips import FolderScan, check_series
 from memaa_lib.datasets.composite import exclusion, rule_exclusion
 from memaa_lib.datasets.index import read_release
 from memaa_lib.datasets.manifests import Counts, dataset_names, load_composite, load_manifest
@@ -126,8 +126,8 @@ def check(
     -------
     CheckReport
         Kinds of problems: ``missing clip, missing frames, extra frames, extra clip, duplicate clip,
-        duplicate row, duplicate frame, stray file, unreadable image, size change, wrong colour,
-        apex out of range, unknown emotion, bad row, label mismatch, clip too long, count``.
+        duplicate row, duplicate frame, uncertain order, stray file, unreadable image, size change,
+        wrong colour, apex out of range, unknown emotion, bad row, label mismatch, clip too long, count``.
 
     Raises
     ------
@@ -285,6 +285,12 @@ def _frame_problems(
     if extra and not whole_recordings:
         message = f"{len(extra)} frames outside of {onset} to {offset}: {_numbers(extra)}"
         yield Problem("extra frames", subject, clip, message, path)
+    inside = [name for number, name in scan.frames.items() if onset <= number <= offset]
+    try:
+        check_series(path, [*inside, *scan.duplicates])
+    except InputError as error:
+        message = str(error).removeprefix(f"{path}: ")
+        yield Problem("uncertain order", subject, clip, message, path)
     for name in scan.duplicates:
         yield Problem(
             "duplicate frame", subject, clip, "a second file for one frame", f"{path}/{name}"

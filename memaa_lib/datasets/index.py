@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memaa_lib._support.errors import InputError
-from memaa_lib.clips import Clip, scan_frames, stack_images
+from memaa_lib.clips import Clip, check_series, frame_number, scan_frames, stack_images
 from memaa_lib.datasets import annotated, smic
 from memaa_lib.datasets.composite import exclusion
 from memaa_lib.datasets.manifests import load_composite, load_manifest
@@ -327,7 +327,15 @@ def present_frames(row: ClipRow) -> tuple[list[Path], list[int]]:
         raise InputError(
             f"{row.path}: no frame from {row.onset} to {row.offset}; get the clip again or leave it out"
         )
-    return [Path(row.path, scan.frames[number]) for number in numbers], numbers
+    # a second file for one frame, or one of another series, may be another picture: which is meant?
+    files = [scan.frames[number] for number in numbers]
+    twice = [name for name in scan.duplicates if frame_number(name) in numbers]
+    check_series(row.path, [*files, *twice])
+    if twice:
+        raise InputError(
+            f"{Path(row.path, twice[0])}: a second file for one frame; keep one of them"
+        )
+    return [Path(row.path, name) for name in files], numbers
 
 
 def _index_of(reading: Reading, clips: Clips) -> pd.DataFrame:

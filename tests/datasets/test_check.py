@@ -139,6 +139,11 @@ def frame_twice(root):
     frame.with_suffix(".jpeg").write_bytes(frame.read_bytes())
 
 
+def raw_among_cropped(root):
+    frame = frames_of(first_clip(root, "casme2"))[2]
+    frame.with_name(frame.name.removeprefix("reg_")).write_bytes(frame.read_bytes())
+
+
 def stray_file(root):
     (first_clip(root, "casme2") / "notes.txt").write_text("x")
 
@@ -181,12 +186,14 @@ DAMAGES = {
     unknown_subject: ("bad row", "'Smith'"),
     row_twice: ("duplicate row", "second time"),
     frame_twice: ("duplicate frame", "second file"),
+    raw_among_cropped: ("uncertain order", "differ in more than the number at their end"),
     stray_file: ("stray file", "no numbered image"),
     clip_without_row: ("extra clip", "without annotation"),
     clip_twice: ("duplicate clip", "two folders"),
 }
 # what a damage brings with it
 ALSO = {
+    "uncertain order": {"duplicate frame"},
     "bad row": {"extra clip", "missing clip"},
     "missing clip": {"stray file"},
 }

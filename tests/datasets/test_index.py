@@ -468,3 +468,28 @@ def test_whole_composite(tmp_path, trees):
     out = explain_exclusions("composite", tmp_path, coding="2019")
     assert out.groupby("dataset").size().to_dict() == {"casme2": 110, "samm": 26}
     assert out.reason.str.contains("relabelled").sum() == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("img47.jpg", "reg_img46.jpg and .*img47.jpg differ in more than|img47.jpg and reg_img"),
+        ("reg_img47.jpeg", "reg_img47.jpe?g: a second file for one frame"),
+    ],
+)
+def test_a_second_file_for_a_frame_is_not_taken_by_chance(trees, tmp_path, name, message):
+    root = trees.casme2(tmp_path / "r")
+    row = load_index("casme2", root).iloc[0]
+    frame = Path(row["path"], "reg_img47.jpg")
+    frame.with_name(name).write_bytes(frame.read_bytes())
+    row = load_index("casme2", root).iloc[0]
+    with pytest.raises(InputError, match=message):
+        load_clip(row, crop=False)
+
+
+def test_files_of_another_series_outside_of_a_clip_do_not_matter(trees, tmp_path):
+    root = trees.casme2(tmp_path / "r")
+    row = load_index("casme2", root).iloc[0]
+    frame = Path(row["path"], "reg_img47.jpg")
+    frame.with_name("cover1.jpg").write_bytes(frame.read_bytes())
+    assert load_clip(row, crop=False).n_frames == row["offset"] - row["onset"] + 1
