@@ -392,7 +392,7 @@ def _warn_of_gaps(folder: Path, scan: FolderScan) -> None:
     if len(set(steps)) < 2:
         return
     gap = steps.index(max(steps))
-    if numbers[0] <= 1 and numbers[-1] == _LAST_OF_A_CAMERA:
+    if numbers[-1] <= _LAST_OF_A_CAMERA < 2 * steps[gap]:
         raise InputError(
             f"{folder}: the camera seems to have counted anew after {names[-1]}, so that {names[0]} may come "
             "after it; number the frames in the order of recording"
