@@ -127,7 +127,8 @@ def check(
     CheckReport
         Kinds of problems: ``missing clip, missing frames, extra frames, extra clip, duplicate clip,
         duplicate row, duplicate frame, uncertain order, stray file, unreadable image, size change,
-        wrong colour, apex out of range, unknown emotion, bad row, label mismatch, clip too long, count``.
+        unreadable folder, wrong colour, apex out of range, unknown emotion, bad row, label mismatch,
+        clip too long, count``.
 
     Raises
     ------

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from memaa_lib._support.errors import InputError
 from memaa_lib.clips import FolderScan, scan_frames
 from memaa_lib.datasets.layout import ClipFolder, FrameTree, choose_tree, list_clip_folders
 from memaa_lib.datasets.manifests import Annotation, DatasetManifest
@@ -88,7 +89,12 @@ def open_release(
             )
             continue
         reading.folders[key] = folder
-        reading.scans[key] = scan_frames(folder.path)
+        try:
+            reading.scans[key] = scan_frames(folder.path)
+        except InputError as error:  # of one folder; the others are read
+            reading.scans[key] = FolderScan()
+            message = str(error).removeprefix(f"{folder.path}: ")
+            reading.add_problem("unreadable folder", *key, message, folder.path)
     return reading
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -214,6 +215,24 @@ def test_each_damage_is_named(make_twin, damage, decode):
     others = {problem.kind for problem in report.problems} - {kind}
     assert others <= ALSO.get(kind, set())
     assert kind in report.to_frame().kind.tolist()
+
+
+def test_a_folder_that_may_not_be_read_does_not_end_the_check(make_twin, monkeypatch):
+    root = make_twin("casme2", clips=3)
+    locked = sorted(folder for folder in root.glob("Cropped/*/*"))[-1]
+    listed = os.scandir
+
+    def scandir(path):
+        if Path(path) == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr("os.scandir", scandir)
+    report = check("casme2", root)
+    kinds = {problem.kind: problem for problem in report.problems}
+    assert set(kinds) == {"unreadable folder", "missing clip"}
+    assert kinds["unreadable folder"].message.startswith("cannot be read (Permission denied)")
+    assert kinds["unreadable folder"].file == str(locked)
 
 
 def test_several_damages_are_all_named(make_twin):
