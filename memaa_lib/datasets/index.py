@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from memaa_lib._support.errors import InputError
 from memaa_lib.clips import Clip, check_series, frame_number, scan_frames, stack_images
 from memaa_lib.datasets import annotated, smic
-from memaa_lib.datasets.composite import exclusion
+from memaa_lib.datasets.composite import exclusion, rule_exclusion
 from memaa_lib.datasets.manifests import load_composite, load_manifest
 from memaa_lib.datasets.reading import Reading, to_frame
 from memaa_lib.datasets.roots import configured_root, ensure_root
@@ -361,15 +361,16 @@ def _warn(reading: Reading) -> None:
     for kind in sorted({problem.kind for problem in reading.problems}):
         those = [problem for problem in reading.problems if problem.kind == kind]
         first = those[0]
-        logger.warning(
-            "%s: %d x %s, e.g. %s/%s: %s",
-            name,
-            len(those),
-            kind,
-            first.subject,
-            first.clip,
-            first.message,
-        )
+        example = f"{first.subject}/{first.clip}: " if first.clip else ""
+        logger.warning("%s: %d x %s, e.g. %s%s", name, len(those), kind, example, first.message)
+    wanted = [record for record in reading.records if rule_exclusion(reading, record) is None]
+    lacking = [record for record in wanted if not record["n_frames"]]
+    if lacking:
+        example = f"{lacking[0]['subject']}/{lacking[0]['clip']}"
+        message = "%s: %d of %d clips of the composite have no frame on disk, e.g. %s"
+        logger.warning(message, name, len(lacking), len(wanted), example)
+    elif not wanted:
+        logger.warning("%s: none of %d clips is of the composite", name, len(reading.records))
 
 
 def _members(dataset: str, root: Roots) -> dict[str, Path | str | None]:

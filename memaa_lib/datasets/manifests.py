@@ -10,6 +10,7 @@ error.
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import re
 from pathlib import Path
@@ -32,6 +33,7 @@ from memaa_lib.paper import CLASSES, DATASETS
 
 MAX_BYTES = 1_000_000  # of a manifest
 MAX_DEPTH = 50
+MAX_SPELLINGS = 1000  # of a name in capitals and small letters
 HoleKind = Literal["missing clip", "missing frames", "apex out of range", "extra clip"]
 
 
@@ -397,4 +399,15 @@ def _fill(pattern: str, template: str, text: object) -> str | None:
     if match is None:
         return None
     groups = [int(group) if group.isdigit() else group.lower() for group in match.groups()]
-    return template.format(*groups) if groups else match.group()
+    return template.format(*groups) if groups else _in_case_of(pattern, match.group())
+
+
+def _in_case_of(pattern: str, text: str) -> str:
+    """Return a text with the capitals that a pattern has, e.g. EP02_01F of CASME II as EP02_01f."""
+    runs = re.split(r"([^\W\d_]+)", text)
+    spellings = itertools.product(*((run, run.lower(), run.upper()) for run in runs[1::2]))
+    for letters in itertools.islice(spellings, MAX_SPELLINGS):
+        runs[1::2] = letters
+        if re.fullmatch(pattern, "".join(runs)):
+            return "".join(runs)
+    return text

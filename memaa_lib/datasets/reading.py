@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -166,22 +167,27 @@ def _record_of_row(
     subject = manifest.subject_id(cell_text(row["subject"]))
     clip = manifest.clip_id(cell_text(row["clip"]))
     if subject is None or clip is None:
-        where = f"row {row['row']}: {cell_text(row['subject'])!r}, {cell_text(row['clip'])!r}"
+        where = f"row {row['row']}: {_told(row['subject'])}, {_told(row['clip'])}"
         reading.add_problem("bad row", "", "", f"{where} is no subject and clip of the set", file)
         return None
     onset, offset = whole_number(row["onset"]), whole_number(row["offset"])
     if onset is None or offset is None or onset > offset:
         message = (
-            f"row {row['row']}: onset {row['onset']!r}, offset {row['offset']!r}; "
+            f"row {row['row']}: onset {_told(row['onset'])}, offset {_told(row['offset'])}; "
             "expected two frame numbers in order"
+        )
+        reading.add_problem("bad row", subject, clip, message, file)
+        return None
+    if offset - onset >= manifest.longest_clip_frames:  # a date that was typed is a number, too
+        message = (
+            f"row {row['row']}: {offset - onset + 1} frames from onset {onset} to offset {offset}; "
+            f"clips of the set have at most {manifest.longest_clip_frames}"
         )
         reading.add_problem("bad row", subject, clip, message, file)
         return None
     apex = whole_number(row["apex"])
     if apex is None and cell_text(row["apex"]) not in annotation.missing_apex:
-        message = (
-            f"row {row['row']}: apex {row['apex']!r} is no frame number; taken as not annotated"
-        )
+        message = f"row {row['row']}: apex {_told(row['apex'])} is no frame number; taken as not annotated"
         reading.add_problem("bad row", subject, clip, message, file)
     apex, recorded = _overridden(reading, subject, clip, apex)
     emotion = cell_text(row["emotion"]).lower()
@@ -202,6 +208,14 @@ def _record_of_row(
         "n_frames": count_frames(scan, onset, offset),
         "recorded_apex": recorded,
     }
+
+
+def _told(value: object) -> str:
+    """Return a cell as messages show it."""
+    text = cell_text(value)
+    if isinstance(value, (date, time, timedelta)):  # stored so, whatever the cell's format
+        return f"{text} (a date or time)"
+    return (repr(text) if isinstance(value, str) else text) if text else "(empty)"
 
 
 def _overridden(

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import fnmatch
 import io
+import logging
 import os
+import re
+import unicodedata
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import openpyxl
+from openpyxl.reader.excel import ExcelReader
+from openpyxl.worksheet._reader import FORMULA_TAG, WorkSheetParser
 
 from memaa_lib._support.errors import InputError
 from memaa_lib.datasets.manifests import Annotation
 
+logger = logging.getLogger(__name__)
+
 HEADER_ROWS = 60  # the header is searched for in this many rows
-MAX_ROWS = 20_000
 MAX_BYTES = 200_000_000  # of an unpacked spreadsheet
 LARGEST = 10**9  # no recording has so many frames
+NOT_WORKED_OUT = "(a formula without its value)"
+_NEEDED = {"subject", "clip", "onset", "apex", "offset", "emotion"}
+_OTHER_FORMATS = (".xls", ".xlsb", ".xlsm", ".ods", ".csv", ".tsv", ".txt")
+_OLE = b"\xd0\xcf\x11\xe0"  # how .xls files begin, and encrypted ones of any format
+_STRICT = (
+    b"http://purl.oclc.org/ooxml/"  # names the elements of a dialect that openpyxl cannot read
+)
 _LEVELS_BELOW = 2  # folders below the root, and above it, that are searched
 _LEVELS_ABOVE = 2
 
@@ -49,58 +60,107 @@ def find_annotation_file(
     files = _spreadsheets(root, tree)
     wanted = [coding] if coding else list(annotation.codings)
     wanted.sort(key=lambda name: name != annotation.default_coding)
-    for name in wanted:
-        for pattern in annotation.codings[name].files:
-            for file in files:
-                if fnmatch.fnmatch(file.name.lower(), pattern.lower()):
-                    return file, name
-    old = [file for file in files if file.suffix.lower() == ".xls"]
-    if old:
-        raise InputError(
-            f"{old[0]}: the old .xls format is not read; open it and save it as .xlsx, named "
-            f"{annotation.codings[wanted[0]].written_as}"
-        )
+    patterns = [(name, pattern) for name in wanted for pattern in annotation.codings[name].files]
+    for name, pattern in patterns:
+        fitting = [file for file in files if _is_named(file.name, pattern)]
+        if fitting:
+            _warn_of_others(fitting)
+            return fitting[0], name
+    # the same table in another format, else any old workbook
+    others = [
+        *(
+            file
+            for file in files
+            for _, pattern in patterns
+            if _is_named(f"{file.stem}.xlsx", pattern)
+        ),
+        *(file for file in files if file.suffix.lower() == ".xls"),
+    ]
+    expected = annotation.codings[wanted[0]].written_as
+    if others:
+        raise InputError(f"{_other_format(others[0])}, named {expected}")
+    there = ", ".join(file.name for file in files if file.suffix.lower() == ".xlsx")
     raise InputError(
-        f"{root}: no annotation file of {title} found; expected "
-        f"{annotation.codings[wanted[0]].written_as} beside the frames"
+        f"{root}: no annotation file of {title} found; expected {expected} beside the frames"
+        + (f", but there is {there}" if there else "")
     )
+
+
+def _is_named(name: str, pattern: str) -> bool:
+    return fnmatch.fnmatch(name.lower(), pattern.lower())
+
+
+def _warn_of_others(files: list[Path]) -> None:
+    """Say which file is read if files of the same edition differ."""
+    try:
+        contents = [file.read_bytes() for file in files]
+    except OSError:
+        return  # said when it is read
+    others = [
+        str(file) for file, content in zip(files, contents, strict=True) if content != contents[0]
+    ]
+    if others:
+        logger.warning("%s is read, not %s, which differs", files[0], ", ".join(others))
+
+
+def _other_format(path: Path) -> str:
+    kind = (
+        "the old .xls format" if path.suffix.lower() == ".xls" else f"{path.suffix or 'a folder'}"
+    )
+    return f"{path}: {kind} is not read; open it and save it as .xlsx"
 
 
 def read_table(path: Path | str, annotation: Annotation) -> Table:
-    """Read an annotation spreadsheet: every row below the header that has a subject and a clip.
+    """Read an annotation spreadsheet: every row below the header that is not empty.
 
-    Formulas are not evaluated and need no cached value: no column that is read holds one.
+    Of several sheets with all columns the one that bears the release's name is read, else the only
+    visible one. A merged cell holds for the rows that it spans. Formulas are not evaluated: what
+    stands there is what the program that saved the file last had worked out.
     """
     path = Path(path)
-    if path.suffix.lower() == ".xls":
-        raise InputError(f"{path}: the old .xls format is not read; open it and save it as .xlsx")
-    sheets = _sheet_values(path)
-    for values in sheets.values():
-        header = _find_header(values, annotation)
-        if header is None:
-            continue
-        position, columns = header
-        missing = {"subject", "clip", "onset", "apex", "offset", "emotion"} - set(columns)
-        if missing:
-            names = ", ".join(annotation.columns[name][0] for name in sorted(missing))
-            raise InputError(
-                f"{path}: row {position + 1} is the header but has no column {names}; "
-                "restore the column's name"
-            )
-        return Table(path, _rows(values, position, columns))
-    raise InputError(
-        f"{path}: no header found; expected a row with a cell {annotation.header_cell!r} among the "
-        f"first {HEADER_ROWS}"
-    )
+    if path.suffix.lower() != ".xlsx":
+        raise InputError(_other_format(path))
+    sheets = _sheets(path)
+    found = [(sheet, *header) for sheet in sheets if (header := _find_header(sheet, annotation))]
+    if not found:
+        raise InputError(
+            f"{path}: no header found; expected a row with a cell {annotation.header_cell!r} among "
+            f"the first {HEADER_ROWS}"
+        )
+    whole = [(sheet, row, columns) for sheet, row, columns in found if set(columns) >= _NEEDED]
+    if not whole:
+        sheet, row, columns = found[0]
+        names = ", ".join(annotation.columns[name][0] for name in sorted(_NEEDED - set(columns)))
+        raise InputError(
+            f"{path}: row {row} is the header but has no column {names}; restore the column's name"
+        )
+    named = [entry for entry in whole if _normal(entry[0].name) == _normal(annotation.sheet)]
+    visible = [entry for entry in whole if not entry[0].hidden]
+    chosen = [entry for entry in named if entry in visible] or visible or named or whole
+    others = ", ".join(repr(entry[0].name) for entry in whole if entry is not chosen[0])
+    if len(chosen) > 1:
+        raise InputError(
+            f"{path}: the sheets {chosen[0][0].name!r}, {others} all hold such a table; keep the one "
+            f"that counts, or name it {annotation.sheet!r}"
+        )
+    sheet, row, columns = chosen[0]
+    if others:
+        logger.warning("%s: the sheet %r is read, not %s", path, sheet.name, others)
+    _refuse_repeated(path, sheet, row, columns)
+    return Table(path, _rows(sheet, row, columns))
 
 
 def whole_number(value: object) -> int | None:
     """Return a cell's whole number, or ``None`` if it holds none.
 
+    Text with a decimal sign is a whole number where it cannot be taken for thousands.
+
     Examples
     --------
-    >>> whole_number(46.0), whole_number(" 46 "), whole_number("/"), whole_number(4.5)
-    (46, 46, None, None)
+    >>> whole_number(46.0), whole_number(" 46 "), whole_number("46,0"), whole_number("/")
+    (46, 46, 46, None)
+    >>> whole_number(4.5), whole_number("1,234"), whole_number("46.000")
+    (None, None, None)
     """
     if isinstance(value, bool):  # an int to Python
         return None
@@ -108,26 +168,29 @@ def whole_number(value: object) -> int | None:
         value = int(value) if value.is_integer() else None
     if isinstance(value, int):
         return value if abs(value) < LARGEST else None
-    text = str(value).strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    number = re.fullmatch(r"([0-9]{1,9})([.,]0{1,2})?", cell_text(value))
+    return int(number[1]) if number else None
 
 
 def cell_text(value: object) -> str:
-    """Return a cell's text, without blanks around it; a whole number as its digits.
+    """Return a cell's text as one sees it; a whole number as its digits.
+
+    Blanks around it and characters without a shape go, and wide letters become plain ones.
 
     Examples
     --------
-    >>> cell_text("12+15 "), cell_text(4), cell_text(4.0), cell_text(None)
-    ('12+15', '4', '4', '')
+    >>> cell_text("12+15 "), cell_text(4), cell_text(4.0), cell_text(None), cell_text("\uff14\u200e")
+    ('12+15', '4', '4', '', '4')
     """
     if value is None:
         return ""
     number = whole_number(value) if isinstance(value, float) else None
-    return str(value if number is None else number).strip()
+    text = unicodedata.normalize("NFKC", str(value if number is None else number))
+    return "".join(letter for letter in text if unicodedata.category(letter) != "Cf").strip()
 
 
 def _spreadsheets(root: Path, tree: Path) -> list[Path]:
-    """Spreadsheets in ``root``, in folders below it down to the tree, and just above ``root``."""
+    """Tables of any format in ``root``, in folders below it down to the tree, and just above ``root``."""
     folders = [root]
     level = [] if root == tree else [root]
     for _ in range(_LEVELS_BELOW):
@@ -144,7 +207,7 @@ def _spreadsheets(root: Path, tree: Path) -> list[Path]:
     for folder in folders:
         for entry in _entries(folder):
             name = entry.name.lower()
-            if name.endswith((".xlsx", ".xls")) and not name.startswith((".", "~$")):
+            if name.endswith((".xlsx", *_OTHER_FORMATS)) and not name.startswith((".", "~$")):
                 found.setdefault(Path(entry.path))
     return list(found)
 
@@ -157,11 +220,50 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _sheet_values(path: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Values of all sheets of a workbook."""
+@dataclass(frozen=True)
+class _Sheet:
+    """What stands in a sheet: row number to column number to value; both count from 1."""
+
+    name: str
+    hidden: bool
+    rows: dict[int, dict[int, Any]]
+    held: dict[tuple[int, int], Any]  # (row, column) below the top of a merged cell to its value
+
+    def value(self, row: int, column: int) -> Any:
+        """Return a cell's value, its own or that of the merged cell that it belongs to."""
+        return self.rows[row].get(column, self.held.get((row, column)))
+
+
+class _StoredCells(WorkSheetParser):  # type: ignore[misc]  # openpyxl states no types
+    """Cells as they are stored. No number becomes a date, as it does in openpyxl's own sheets."""
+
+    def parse_cell(self, element: Any) -> dict[str, Any]:
+        """Return a cell; a formula that no program has worked out yet is not taken for empty."""
+        cell: dict[str, Any] = super().parse_cell(element)
+        is_formula = element.find(FORMULA_TAG) is not None
+        if is_formula and cell["value"] is None and element.get("t") != "str":  # of an empty text
+            cell["value"] = NOT_WORKED_OUT
+        return cell
+
+
+def _sheets(path: Path) -> list[_Sheet]:
+    """Read all sheets of a workbook that hold cells; charts are passed over."""
     problem = f"{path}: not a readable .xlsx spreadsheet; get it again or save it anew as .xlsx"
     try:
-        with zipfile.ZipFile(path) as archive:
+        contents = path.read_bytes()  # from memory, since openpyxl leaves a damaged file open
+    except PermissionError:
+        raise InputError(
+            f"{path}: may not be read; close it in other programs, or allow reading it"
+        ) from None
+    except OSError:
+        raise InputError(problem) from None
+    if contents.startswith(_OLE):
+        raise InputError(
+            f"{path}: protected with a password, or an old .xls under another name; open it and "
+            "save it as .xlsx without a password"
+        )
+    try:
+        with zipfile.ZipFile(io.BytesIO(contents)) as archive:
             unpacked = sum(part.file_size for part in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise InputError(problem) from None
@@ -169,20 +271,14 @@ def _sheet_values(path: Path) -> dict[str, list[tuple[Any, ...]]]:
         raise InputError(
             f"{path}: {unpacked:,} bytes when unpacked, expected at most {MAX_BYTES:,}; get it again"
         )
+    if _is_strict(contents):
+        raise InputError(
+            f"{path}: a strict Open XML spreadsheet; save it as an ordinary .xlsx workbook"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions it leaves out
-            contents = io.BytesIO(path.read_bytes())  # openpyxl leaves a damaged file open
-            book = openpyxl.load_workbook(contents, read_only=True, data_only=True)
-            try:
-                return {
-                    sheet.title: [
-                        tuple(row) for row in sheet.iter_rows(max_row=MAX_ROWS, values_only=True)
-                    ]
-                    for sheet in book.worksheets
-                }
-            finally:
-                book.close()
+            return _parsed(contents)
     except (
         zipfile.BadZipFile, zlib.error, EOFError, KeyError, IndexError, AttributeError, OSError,
         ValueError, SyntaxError, TypeError, NotImplementedError, OverflowError,
@@ -190,39 +286,91 @@ def _sheet_values(path: Path) -> dict[str, list[tuple[Any, ...]]]:
         raise InputError(f"{problem} ({type(error).__name__})") from None
 
 
+def _parsed(contents: bytes) -> list[_Sheet]:
+    """Read the sheets of a workbook that is whole."""
+    # Only what is needed: styles, charts, pivot tables and the size that a sheet states of itself
+    # are often odd in files that other programs wrote, and load_workbook stumbles over them.
+    reader = ExcelReader(io.BytesIO(contents), read_only=True, data_only=True, keep_links=False)
+    reader.read_manifest()
+    reader.read_strings()
+    reader.read_workbook()
+    sheets = []
+    for sheet, part in reader.parser.find_sheets():
+        if not part.Type.endswith("/worksheet"):
+            continue
+        with reader.archive.open(part.target) as source:
+            parser = _StoredCells(source, reader.shared_strings, data_only=True)
+            rows: dict[int, dict[int, Any]] = {}
+            for number, cells in parser.parse():
+                values = {c["column"]: c["value"] for c in cells if cell_text(c["value"])}
+                if values:
+                    rows[number] = values
+        held = {
+            (row, area.min_col): rows[area.min_row][area.min_col]
+            for area in (parser.merged_cells.mergeCell if parser.merged_cells else ())
+            if area.min_col in rows.get(area.min_row, {})
+            for row in rows
+            if area.min_row < row <= area.max_row
+        }
+        sheets.append(_Sheet(sheet.name, sheet.state != "visible", rows, held))
+    return sheets
+
+
+def _is_strict(contents: bytes) -> bool:
+    """Whether a workbook is of the dialect that openpyxl takes for one without cells."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(contents)) as archive:
+            return _STRICT in archive.read("xl/workbook.xml")
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError):
+        return False
+
+
 def _normal(name: object) -> str:
-    """Return a column's name without blanks and case."""
-    return "".join(str(name).split()).lower()
+    """Return the letters and digits of a column's or sheet's name, without case."""
+    return "".join(letter for letter in cell_text(name) if letter.isalnum()).lower()
 
 
-def _find_header(
-    values: list[tuple[Any, ...]], annotation: Annotation
-) -> tuple[int, dict[str, int]] | None:
-    """Position of the header row, and our column names -> positions in it."""
-    for position, row in enumerate(values[:HEADER_ROWS]):
-        names = [_normal(cell) if cell is not None else "" for cell in row]
+def _find_header(sheet: _Sheet, annotation: Annotation) -> tuple[int, dict[str, int]] | None:
+    """Return the row of the header, and our column names -> its columns."""
+    found: list[tuple[int, dict[str, int]]] = []
+    for row in (row for row in sheet.rows if row <= HEADER_ROWS):
+        names = _names_in(sheet, row)
         if _normal(annotation.header_cell) not in names:
             continue
-        columns = {}
-        for ours, spellings in annotation.columns.items():
-            index = _first_index(names, (_normal(spelling) for spelling in spellings))
-            if index is not None:
-                columns[ours] = index
+        columns = {
+            ours: names[spelled]
+            for ours, spellings in annotation.columns.items()
+            if (spelled := next((s for s in map(_normal, spellings) if s in names), None))
+        }
         if "clip" in columns or len(columns) > 2:
-            return position, columns
-    return None
+            found.append((row, columns))
+    # a small summary may stand above the table
+    return max(found, key=lambda header: len(header[1]), default=None)
 
 
-def _first_index(names: list[str], spellings: Iterable[str]) -> int | None:
-    return next((names.index(spelling) for spelling in spellings if spelling in names), None)
+def _names_in(sheet: _Sheet, row: int) -> dict[str, int]:
+    """Return what stands in a row, with the first column of each."""
+    columns = {*sheet.rows[row], *(column for held, column in sheet.held if held == row)}
+    names: dict[str, int] = {}
+    for column in sorted(columns):
+        names.setdefault(_normal(sheet.value(row, column)), column)
+    return names
 
 
-def _rows(
-    values: list[tuple[Any, ...]], header: int, columns: dict[str, int]
-) -> list[dict[str, Any]]:
-    rows = []
-    for number, row in enumerate(values[header + 1 :], start=header + 2):
-        cells = {name: row[i] if i < len(row) else None for name, i in columns.items()}
-        if cell_text(cells["subject"]) and cell_text(cells["clip"]):
-            rows.append({"row": number, **cells})
-    return rows
+def _refuse_repeated(path: Path, sheet: _Sheet, row: int, columns: dict[str, int]) -> None:
+    """Refuse two columns of one name: nobody can tell which is meant."""
+    for column in columns.values():
+        name = _normal(sheet.value(row, column))
+        if [_normal(value) for value in sheet.rows[row].values()].count(name) > 1:
+            raise InputError(
+                f"{path}: row {row} names two columns {cell_text(sheet.value(row, column))!r}; rename "
+                "the one that does not count"
+            )
+
+
+def _rows(sheet: _Sheet, header: int, columns: dict[str, int]) -> list[dict[str, Any]]:
+    return [
+        {"row": row, **{name: sheet.value(row, column) for name, column in columns.items()}}
+        for row, cells in sorted(sheet.rows.items())
+        if row > header and not cells.keys().isdisjoint(columns.values())
+    ]

@@ -558,9 +558,10 @@ def bad_rows() -> dict[str, tuple[tuple, str]]:
     for name, value in numbers.items():
         rows[f"onset {name}"] = row(on=value), "bad row"
         rows[f"offset {name}"] = row(off=value), "bad row"
-        # a formula without a cached value reads as an empty cell: for an apex, not annotated
-        if value is not None and name not in ("negative", "a formula"):
+        if value is not None and name not in ("negative", "a date"):
             rows[f"apex {name}"] = row(ap=value), "bad row"
+    # a spreadsheet keeps a date as a number of days
+    rows["apex a date"] = row(ap=numbers["a date"]), "apex out of range"
     rows["apex negative"] = row(ap=-5), "apex out of range"
     rows["onset negative"] = row(on=-46), "missing frames"
     rows["offset negative"] = row(off=-46), "bad row"

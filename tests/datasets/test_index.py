@@ -89,6 +89,70 @@ def test_casme2_variants_agree(trees, tmp_path, layout):
     pd.testing.assert_frame_equal(usual[KEYS], other[KEYS])
 
 
+CHANGES = [str.upper, str.lower, str.title, str.swapcase]
+
+
+@pytest.mark.parametrize("dataset", ["smic", "casme2", "samm"])
+@pytest.mark.parametrize("part", ["subject", "clip"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_folders_in_any_case_agree(trees, tmp_path, caplog, dataset, part, change):
+    usual = load_index(dataset, getattr(trees, dataset)(tmp_path / "usual"), "all")
+    root = getattr(trees, dataset)(tmp_path / "other")
+    caplog.clear()
+    for folder in {Path(path).parent for path in load_index(dataset, root, "all").path}:
+        for clip in sorted(folder.iterdir()) if part == "clip" else ():
+            clip.rename(clip.with_name(change(clip.name)))
+    if part == "subject":
+        tree = next(root.glob("*/HS")) if dataset == "smic" else next(root.glob("[CS]*/"))
+        for folder in sorted(tree.iterdir()):
+            folder.rename(folder.with_name(change(folder.name)))
+    said = [record.message for record in caplog.records]
+    caplog.clear()
+    pd.testing.assert_frame_equal(load_index(dataset, root, "all")[KEYS], usual[KEYS])
+    assert [record.message for record in caplog.records] == said
+
+
+@pytest.mark.parametrize("dataset", ["casme2", "samm"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_sheet_in_any_case_agrees(trees, tmp_path, dataset, change):
+    root = getattr(trees, dataset)(tmp_path / "r")
+    usual = load_index(dataset, root)
+    path = next(root.glob("*.xlsx"))
+    header, cells = getattr(trees, f"{dataset}_header"), getattr(trees, f"{dataset}_cells")()
+    cells = [(change(f"sub{row[0]}" if dataset == "casme2" else row[0]), *row[1:]) for row in cells]
+    cells = [
+        tuple(change(c) if i in (1, 8, 9) and isinstance(c, str) else c for i, c in enumerate(row))
+        for row in cells
+    ]
+    trees.write_sheet(path, tuple(name and change(name) for name in header), cells)
+    keys = [key for key in KEYS if key != "action_units"]
+    pd.testing.assert_frame_equal(load_index(dataset, root)[keys], usual[keys])
+
+
+def test_folders_that_differ_in_case_alone_are_named(trees, tmp_path, caplog):
+    root = trees.casme2(tmp_path / "r")
+    trees.write_frames(root / "Cropped/SUB01/ep02_01F", "reg_img{}.jpg", range(46, 53))
+    assert listed(load_index("casme2", root)) == CASME2_INSIDE
+    assert "1 x duplicate clip, e.g. sub01/EP02_01f: two folders hold this clip" in caplog.text
+
+
+def test_clips_without_frames_do_not_go_without_a_word(trees, tmp_path, caplog):
+    root = trees.casme2(tmp_path / "r")
+    load_index("casme2", root)
+    assert not caplog.records
+    for folder in (root / "Cropped").glob("*/*"):
+        folder.rename(folder.with_name("EP19_19"))
+        if folder.parent.name == "sub01":
+            break
+    assert len(load_index("casme2", root)) < len(CASME2_INSIDE)
+    assert "of 5 clips of the composite have no frame on disk, e.g. sub0" in caplog.text
+    caplog.clear()
+    cells = [(*row[:8], "others") for row in trees.casme2_cells()]
+    trees.write_sheet(root / "CASME2-coding-20140508.xlsx", trees.casme2_header, cells)
+    assert load_index("casme2", root).empty
+    assert "casme2: none of 9 clips is of the composite" in caplog.text
+
+
 def test_root_may_be_the_inner_folder(trees, tmp_path):
     root = trees.casme2(tmp_path / "r", folder="Cropped/Cropped")
     usual = load_index("casme2", root)

@@ -176,3 +176,16 @@ def test_nothing_is_executed(tmp_path):
 
 def test_the_renderer_shows_the_classes_of_the_paper():
     assert KINDS == CLASSES
+
+
+@pytest.mark.parametrize("text", ["EP02_01f", "EP09f", "EP06_02_01", "EP01_2"])
+@pytest.mark.parametrize("spelled", [str, str.upper, str.lower, str.swapcase, str.title])
+def test_a_clip_has_one_spelling_whatever_the_case(text, spelled):
+    assert load_manifest("casme2").clip_id(spelled(text)) == text
+
+
+def test_a_long_name_takes_no_time_to_spell():
+    naming = load_manifest("casme2").naming.model_copy(update={"clip": r"(?:[a-z]\d)+"})
+    manifest = load_manifest("casme2").model_copy(update={"naming": naming})
+    assert manifest.clip_id("A1" * 200) == "A1" * 200  # too many to try
+    assert manifest.clip_id("A1B2") == "a1b2"
