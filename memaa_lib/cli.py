@@ -347,8 +347,8 @@ def score(
     """Print UF1, UAR and the other scores of any method's predictions (paper Sec. 4.2).
 
     A table has a row a clip and the columns dataset, subject, clip, label (the truth) and prediction,
-    in any order; commas, semicolons or tabs stand between them. Classes are negative, positive,
-    surprise or 0, 1, 2.
+    in any order; commas, semicolons, tabs or bars stand between them. Classes are negative,
+    positive, surprise or 0, 1, 2.
 
     Example: [bold]memaa score predictions.csv[/bold]
 

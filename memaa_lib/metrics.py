@@ -9,10 +9,13 @@ A *predictions table* is a ``pandas.DataFrame`` with one row a clip and the colu
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -30,10 +33,12 @@ COLUMNS: tuple[str, ...] = ("dataset", "subject", "clip", "label", "prediction")
 _CODE_OF_LABEL: Mapping[str, int] = {
     **{name: code for code, name in enumerate(CLASSES)},
     **{str(code): code for code in range(len(CLASSES))},
-    **{f"{code}.0": code for code in range(len(CLASSES))},  # what a gap in a column makes of it
+    # what a gap in a column makes of it, here and where the decimal sign is a comma
+    **{f"{code}{sign}0": code for code in range(len(CLASSES)) for sign in ".,"},
 }
-_MISSING = ("", "nan", "none", "null")  # how programs write a cell without a value
-_SEPARATORS = (",", ";", "\t")
+# how programs write a cell without a value
+_MISSING = ("", "nan", "none", "null", "na", "n/a", "#n/a", "<na>", "nat")
+_SEPARATORS = (",", ";", "\t", "|")
 
 
 def class_codes(
@@ -550,13 +555,14 @@ def check_predictions(
     if predictions.empty:
         raise InputError(f"{source}: no predictions in it; expected one row a clip")
     table = predictions.reset_index(drop=True).copy()
-    for name in ("dataset", "subject", "clip"):
-        missing_here = table[name].isna()
-        table[name] = table[name].astype(str)
-        missing_here |= table[name].str.strip().str.lower().isin(_MISSING)
+    for name in COLUMNS:
+        text = table[name].astype(str).str.strip()
+        missing_here = table[name].isna() | text.str.lower().isin(_MISSING)
         if missing_here.any():
             row = place_of(int(missing_here.to_numpy().argmax()))
             raise InputError(f"{source}: {row} has an empty {name}; fill it in")
+        if name in ("dataset", "subject", "clip"):
+            table[name] = text  # without blanks around it: "s01 " is nobody else than "s01"
     for name in ("label", "prediction"):
         codes = class_codes(table[name].to_numpy(), f"{source}, column {name}", place_of)
         table[name] = np.array(CLASSES, dtype=object)[codes]
@@ -589,7 +595,7 @@ def write_predictions(predictions: pd.DataFrame, path: Path | str) -> None:
 
 
 def read_predictions(path: Path | str, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Read a predictions table from text with commas, semicolons or tabs between the fields.
+    """Read a predictions table from text with commas, semicolons, tabs or bars between the fields.
 
     The header names at least the columns of ``COLUMNS``, in any order and in small or capital letters.
     ``columns`` says what the file calls some of them, e.g. ``{"label": "truth"}``.
@@ -600,20 +606,27 @@ def read_predictions(path: Path | str, columns: Mapping[str, str] | None = None)
         If the file is missing, empty, no such text, or its contents are unusable.
     """
     path = _existing(path)
+    text = _read_text(path, f"not a CSV file with {','.join(COLUMNS)}")
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    stated = re.fullmatch(r'"?sep=(.)"?', first.strip())  # how Excel is told the separator
+    if stated:
+        text = text.replace(first, "", 1)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        if "\0" in text:
-            raise csv.Error("NUL")
-        first = next((line for line in text.splitlines() if line.strip()), "")
-        separator = max(_SEPARATORS, key=first.count)
+        separator = stated[1] if stated else max(_SEPARATORS, key=partial(_n_fields, first))
         stream = io.StringIO(text, newline="")
         reader = csv.reader(stream, strict=True, delimiter=separator, skipinitialspace=True)
         rows = [(reader.line_num, row) for row in reader if any(field.strip() for field in row)]
-    except (csv.Error, UnicodeDecodeError) as error:
+    except csv.Error as error:
         raise InputError(f"{path}: not a CSV file with {','.join(COLUMNS)}") from error
     if not rows:
         raise InputError(f"{path}: the file is empty; expected {','.join(COLUMNS)}")
-    header = rows.pop(0)[1]
+    header = [name.strip() for name in rows.pop(0)[1]]
+    while header and not header[-1]:  # spreadsheet programs write columns that are empty now
+        header.pop()
+        rows = [
+            (number, row if "".join(row[len(header) :]).strip() else row[: len(header)])
+            for number, row in rows
+        ]
     # pandas would take a field too many for an index, and move all columns by one
     for number, row in rows:
         if len(row) != len(header):
@@ -625,13 +638,18 @@ def read_predictions(path: Path | str, columns: Mapping[str, str] | None = None)
     return check_predictions(table, str(path), [number for number, _ in rows])
 
 
+def _n_fields(line: str, separator: str) -> int:
+    return len(next(csv.reader([line], delimiter=separator), []))
+
+
 def _column_names(header: Sequence[str], columns: Mapping[str, str], source: str) -> list[str]:
     """Return the header with our names where the file has others, or other letters."""
     unknown = sorted(set(columns) - set(COLUMNS))
     if unknown:
         raise InputError(f"{unknown[0]!r}: no column; expected some of {', '.join(COLUMNS)}")
     theirs = [name.strip() for name in header]
-    if len({name.lower() for name in theirs}) < len(theirs):
+    named = [name.lower() for name in theirs if name]
+    if len(set(named)) < len(named):
         raise InputError(f"{source}: the header names a column twice: {', '.join(theirs)}")
     ours = {columns.get(name, name).strip().lower(): name for name in COLUMNS}
     missing = [name for name in ours if name not in [their.lower() for their in theirs]]
@@ -691,10 +709,7 @@ def read_megc_log(path: Path | str) -> pd.DataFrame:
         If the file is missing or empty, or a line is of neither kind; the message gives the line.
     """
     path = _existing(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file; expected an MEGC log") from error
+    text = _read_text(path, "not a text file; expected an MEGC log")
     rows: list[tuple[str, ...]] = []
     lines: list[int] = []
     fold: tuple[str, str] | None = None
@@ -747,6 +762,19 @@ def score_file(
     is_table = columns or Path(path).suffix.lower() in (".csv", ".tsv")
     table = read_predictions(path, columns) if is_table else read_megc_log(path)
     return scores(table, resamples=resamples, seed=seed)
+
+
+def _read_text(path: Path, problem: str) -> str:
+    """Return a file's text, in UTF-8 or, as Excel and PowerShell write it, in UTF-16."""
+    contents = path.read_bytes()
+    utf16 = contents.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = contents.decode("utf-16" if utf16 else "utf-8").lstrip("\ufeff")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: {problem}; if it is one, save it in UTF-8") from error
+    if "\0" in text:
+        raise InputError(f"{path}: {problem}")
+    return text
 
 
 def _existing(path: Path | str) -> Path:

@@ -400,6 +400,7 @@ def test_unusable_csv_files_are_refused(tmp_path, text, message):
 
 
 PLAIN = "dataset,subject,clip,label,prediction\nsmic,s01,a,negative,1\nsamm,006,b,2,2\n"
+SEMICOLONS = PLAIN.replace(",", ";")
 
 
 @pytest.mark.parametrize(
@@ -412,14 +413,27 @@ PLAIN = "dataset,subject,clip,label,prediction\nsmic,s01,a,negative,1\nsamm,006,
         (PLAIN.replace("\n", "\r\n") + ",,,,\r\n", {}),
         ("\ufeff" + PLAIN.title(), {}),
         (PLAIN.replace(",1\n", ",1.0\n").replace("2,2", "2.0,2.0"), {}),
+        (PLAIN.replace(",", "|"), {}),
+        (PLAIN.replace(",", " ; "), {}),
+        (PLAIN.replace("\n", "\r"), {}),
+        (PLAIN.replace("\n", "\n\n") + "\n \n;;;;\n".replace(";", ","), {}),
+        (PLAIN.replace("\n", ",,\n"), {}),
+        (PLAIN.replace(",", '","').replace("\n", '"\n"')[:-1].join('""')[:-1], {}),
+        ("sep=;\n" + PLAIN.replace(",", ";"), {}),
+        ('"sep=|"\r\n' + PLAIN.replace(",", "|"), {}),
+        (SEMICOLONS.replace(";1\n", ";1,0\n").replace("2;2", "2,0;2,0"), {}),
+        (SEMICOLONS.replace("dataset", '"a, b, c, d, e, f";dataset').replace("\ns", "\n;s"), {}),
+        (PLAIN.replace("a,negative", "a ,\u00a0Negative "), {}),
+        (PLAIN.replace("dataset", ",dataset").replace("smic", "0,smic").replace("samm", "1,samm"), {}),
         (PLAIN.replace("label,prediction", "Truth,guess"), {"label": "truth", "prediction": "Guess"}),
         (PLAIN.replace("label,prediction", "prediction,label"), {"label": "prediction", "prediction": "label"}),
         (PLAIN.replace("clip", "file").replace("\n", ",x\n").replace(",x\n", ",Clip\n", 1), {"clip": "file"}),
     ],
 )  # fmt: skip
-def test_tables_as_other_programs_write_them(tmp_path, text, columns):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_tables_as_other_programs_write_them(tmp_path, text, columns, encoding):
     path = tmp_path / "p.csv"
-    path.write_bytes(text.encode())
+    path.write_bytes(text.encode(encoding))
     table = metrics.read_predictions(path, columns)
     assert table["subject"].str.lower().tolist() == ["s01", "006"]
     assert table["clip"].str.lower().tolist() == ["a", "b"]
@@ -438,20 +452,75 @@ def test_columns_that_are_not_there_are_named_with_what_is(tmp_path):
         metrics.score_file(path, {"lable": "truth"})
 
 
-@pytest.mark.parametrize("missing", [None, np.nan, "", " ", "NaN"])
-def test_clips_without_a_subject_are_no_subject(missing):
-    table = table_of([("smic", "s01", "a", 0, 0), ("smic", missing, "b", 0, 0)])
-    with pytest.raises(InputError, match="row 2 has an empty subject"):
-        metrics.scores(table)
+MISSING = [
+    None,
+    np.nan,
+    pd.NA,
+    pd.NaT,
+    "",
+    " ",
+    "\u00a0",
+    "NaN",
+    "None",
+    "null",
+    "<NA>",
+    "#N/A",
+    "NA",
+]
+
+
+@pytest.mark.parametrize("missing", MISSING)
+@pytest.mark.parametrize("column", metrics.COLUMNS)
+def test_an_empty_cell_is_no_name(column, missing):
+    table = table_of([("smic", "s01", "a", 0, 0), ("smic", "s02", "b", 0, 0)]).astype(object)
+    table.loc[1, column] = missing
+    for refuse in (metrics.scores, lambda table: metrics.subject_bootstrap(table, resamples=9)):
+        with pytest.raises(InputError, match=f"row 2 has an empty {column}; fill it in"):
+            refuse(table)
+
+
+@pytest.mark.parametrize("missing", ["", " ", "nan", "None", "NULL", '""', "<NA>", "#N/A"])
+@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_an_empty_field_is_named_with_its_line(tmp_path, missing, place, separator):
+    row = ["smic", "s02", "b", "0", "0"]
+    row[place] = missing
+    lines = ["dataset,subject,clip,label,prediction", "smic,s01,a,0,0", "", ",".join(row)]
+    (tmp_path / "p.csv").write_text("\n".join(lines).replace(",", separator))
+    with pytest.raises(InputError, match=f"line 4 has an empty {metrics.COLUMNS[place]}"):
+        metrics.score_file(tmp_path / "p.csv")
+
+
+def test_blanks_around_a_name_make_nobody_else_of_it(tmp_path):
+    rows = [
+        ("smic", "s01", "a", 0, 0),
+        ("smic ", " s01", "b", 0, 0),
+        ("smic", "s01\t", "c\u00a0", 1, 1),
+    ]
+    scores = metrics.scores(table_of(rows), resamples=5)
+    assert scores["subjects"].to_dict() == {"all": 1, "smic": 1}
+    with pytest.raises(InputError, match="clip smic s01 a occurs twice"):
+        metrics.scores(table_of([*rows, ("smic", "s01 ", "a", 0, 0)]))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be-bom"])
+def test_logs_in_any_unicode_are_read(tmp_path, encoding):
+    text = "smic s01\r\na 0 1\r\n"
+    content = (
+        text.encode(encoding) if "be" not in encoding else ("\ufeff" + text).encode("utf-16-be")
+    )
+    (tmp_path / "log.txt").write_bytes(content)
+    assert metrics.read_megc_log(tmp_path / "log.txt")["subject"].tolist() == ["s01"]
 
 
 @pytest.mark.parametrize("name", ["p.csv", "log.txt"])
 def test_missing_and_binary_files_are_refused(tmp_path, name):
     with pytest.raises(InputError, match="no such file"):
         metrics.score_file(tmp_path / name)
-    (tmp_path / name).write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(InputError, match="not a"):
-        metrics.score_file(tmp_path / name)
+    for content in (b"\xff\xfe\x00", b"\x80\x81", b"PK\x03\x04\x00\x00", "é".encode("latin-1")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match="not a"):
+            metrics.score_file(tmp_path / name)
 
 
 def test_log_refuses_names_it_cannot_hold(tmp_path):

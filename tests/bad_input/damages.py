@@ -472,9 +472,8 @@ def predictions() -> Iterator[Damage]:
         "a clip twice": head + good + good,
         "binary": bytes(range(256)),
         "NUL": head + "smic,s01,a\0,0,1\n",
-        "UTF-16": (head + good).encode("utf-16"),
         "latin-1": (head + "smic,s01,Å,0,1\n").encode("latin-1"),
-        "bars": (head + good).replace(",", "|"),
+        "blanks": (head + good).replace(",", " "),
         "an open quote": head + 'smic,"s01,a,0,1\n',
         "a formula": head + "smic,s01,a,=1+1,1\n",
     }.items():
@@ -490,7 +489,7 @@ def predictions() -> Iterator[Damage]:
         "a clip twice": "smic s01\na 0 1\na 0 1\n",
         "folds only": "smic s01\nsmic s02\n",
         "binary": bytes(range(256)),
-        "UTF-16": "smic s01\na 0 1\n".encode("utf-16"),
+        "UTF-16 cut": "smic s01\na 0 1\n".encode("utf-16")[:-1],
         "latin-1": "smic s01\nÅ 0 1\n".encode("latin-1"),
         "CSV": head + good,
     }.items():
