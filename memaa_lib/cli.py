@@ -308,10 +308,12 @@ def avatar(
     """
     from memaa_lib.avatar import clip_to_avatar
     from memaa_lib.clips import IMAGE_SUFFIXES, read_clip, write_image
+    from memaa_lib.magnification import as_alphas
 
     if target.suffix.lower() not in IMAGE_SUFFIXES:
         raise InputError(f"{target}: expected an image's name that ends in .png, .jpg or .bmp")
     check_file(target)
+    as_alphas(alpha)
     with progress("read, make avatar, write", 3) as advance:
         clip = read_clip(source, fps)
         advance()

@@ -605,6 +605,9 @@ def read_predictions(path: Path | str, columns: Mapping[str, str] | None = None)
     InputError
         If the file is missing, empty, no such text, or its contents are unusable.
     """
+    unknown = sorted(set(columns or {}) - set(COLUMNS))
+    if unknown:
+        raise InputError(f"{unknown[0]!r}: no column; expected some of {', '.join(COLUMNS)}")
     path = _existing(path)
     text = _read_text(path, f"not a CSV file with {','.join(COLUMNS)}")
     first = next((line for line in text.splitlines() if line.strip()), "")
@@ -644,9 +647,6 @@ def _n_fields(line: str, separator: str) -> int:
 
 def _column_names(header: Sequence[str], columns: Mapping[str, str], source: str) -> list[str]:
     """Return the header with our names where the file has others, or other letters."""
-    unknown = sorted(set(columns) - set(COLUMNS))
-    if unknown:
-        raise InputError(f"{unknown[0]!r}: no column; expected some of {', '.join(COLUMNS)}")
     theirs = [name.strip() for name in header]
     named = [name.lower() for name in theirs if name]
     if len(set(named)) < len(named):

@@ -35,13 +35,14 @@ from memaa_lib._support.cache import (
     fingerprint,
     kept_arrays,
 )
-from memaa_lib._support.errors import InputError, check_count
+from memaa_lib._support.errors import InputError, check_count, check_seed
 from memaa_lib._support.machine import check_device
 from memaa_lib._support.running import check_cluster, progress, run_tasks
 from memaa_lib._support.weights import StateDict, read_weights, weights_digest, weights_file_digest
 from memaa_lib.avatar import AvatarSettings, make_avatars
 from memaa_lib.datasets import load_index
-from memaa_lib.datasets.index import Roots
+from memaa_lib.datasets.index import Roots, check_mixture
+from memaa_lib.datasets.manifests import load_manifest
 from memaa_lib.datasets.roots import released_root
 from memaa_lib.paper import CLASSES, DATASETS
 from memaa_lib.profiles import IMAGENET_FILE, TrainingProfile, profile_named
@@ -451,12 +452,29 @@ def starting_weights(
     if weights is not None:  # ours fit, and to build a network in order to see it takes seconds
         from memaa_lib.network import scratch_weights
 
-        expected = {key: value.shape for key, value in scratch_weights().items()}
-        if {key: value.shape for key, value in start.state.items()} != expected:
+        misfit = _misfit(start.state, scratch_weights())
+        if misfit:
             raise InputError(
-                f"{start.name}: not the weights of a ResNet-34 with {len(CLASSES)} outputs"
+                f"{start.name}: not the weights of a ResNet-34 with {len(CLASSES)} outputs: {misfit}"
             )
     return start
+
+
+def _misfit(state: StateDict, expected: StateDict) -> str:
+    """Say the first thing in which weights differ from what a network takes; empty if they fit."""
+    if len(state) == len(expected):
+        for name, ours in zip(state, expected, strict=True):
+            if name != ours and name.endswith(f".{ours}"):
+                return (
+                    f"{name} is called {ours} here; take {name.removesuffix(ours)!r} off all names"
+                )
+    for name, values in expected.items():
+        if name not in state:
+            return f"{name} is missing"
+        told = [f"{tuple(one.shape)} {one.dtype}" for one in (state[name], values)]
+        if told[0] != told[1]:
+            return f"{name} is {told[0]}, expected {told[1]}"
+    return next((f"{name} is not expected" for name in state if name not in expected), "")
 
 
 def _check_weights_file(profile: TrainingProfile, weights: Path | str | None) -> None:
@@ -836,16 +854,23 @@ def train(
     # all that can be wrong is found before anything is made, which may take an hour
     _check_running(n_jobs, out, cluster, time_limit)
     members = members_of(dataset, protocol)
-    if protocol == "kfold" and (type(k) is not int or k < 2):
-        raise InputError(f"k is {k!r}: expected at least 2 folds")
+    check_seed(seed)
+    subjects = sum(load_manifest(member).counts.subjects for member in members)
+    if protocol == "kfold" and (type(k) is not int or not 2 <= k <= subjects):
+        raise InputError(f"k is {k!r}: expected 2 to {subjects}, the number of subjects")
     system = system_named(method)(profile, seed=seed, n_jobs=n_jobs, **options)
     check_device(system.device, here=cluster is None)
+    initialisation = getattr(system.profile, "initialisation", None)
+    if options.get("weights") or initialisation == "imagenet":
+        system.key()  # whether they fit, or can be had
+    if len(members) > 1:
+        check_mixture(root, allow_mixed)
     if root is None:
         for member in members:
             released_root(member)
     index = load_index("composite" if len(members) > 1 else dataset, root, allow_mixed=allow_mixed)
     folds = make_folds(index, protocol, train=dataset, k=k, seed=seed)
-    system.key()  # starting weights are fetched or made, or found wrong
+    system.key()  # starting weights are made
     return evaluate(
         system.features(index, n_jobs), index, folds, system,
         out=out, n_jobs=n_jobs, cluster=cluster, time_limit=time_limit,

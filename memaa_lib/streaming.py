@@ -156,10 +156,13 @@ def magnify_file(
     ...     magnify_file(Path(folder, "in"), Path(folder, "out"), fps=100)
     3
     """
-    targets = magnified_paths(target, alpha)
+    # all that can be wrong is found before a long video is opened
+    targets, settings = magnified_paths(target, alpha), Magnification(**options)
+    if fps is not None:
+        check_fps(fps, str(source))
     rate, count, frames = _open_frames(Path(source), fps)
     check_fps(rate, str(source))
-    magnified = _magnified_frames(frames, rate, _distinct(alpha), Magnification(**options))
+    magnified = _magnified_frames(frames, rate, _distinct(alpha), settings)
     # parameters are checked with the first frame, before anything is written
     first = next(magnified)
     written = 0

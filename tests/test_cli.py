@@ -1,9 +1,11 @@
 """The command line as a user meets it: results, messages, exit codes."""
 
 import errno
+import hashlib
 import json
 import os
 import re
+import shutil
 import sys
 import warnings
 from concurrent.futures import BrokenExecutor
@@ -17,13 +19,14 @@ import torch
 from memaa_book import cli, pages
 from rich.console import Console
 
-from memaa_lib import __version__, metrics, protocol
+from memaa_lib import __version__, clips, metrics, network, protocol, streaming
 from memaa_lib import cli as library_cli
 from memaa_lib._support import machine
+from memaa_lib._support.errors import InputError
 from memaa_lib.clips import Clip, read_clip, read_image, sample_video, write_clip
 from memaa_lib.datasets.manifests import dataset_names, load_manifest
 from memaa_lib.datasets.twins.release import read_truth
-from memaa_lib.experiments import ablations, comparison, reference_runs
+from memaa_lib.experiments import ablations, comparison, pretraining, reference_runs, repair
 from memaa_lib.paper import DATASETS
 from memaa_lib.protocol import Results
 from tests.fake_releases import fake_renderer, make_twin, trees
@@ -467,6 +470,16 @@ def test_a_long_training_says_how_long_after_its_first_fold(dull, tmp_path, tree
         (["--jobs", "0"], 2, "--jobs"),
         (["--time-limit", "0"], 1, "the time limit is 0.0 s: expected more than 0"),
         (["--cluster", "nowhere"], 1, "give 'tcp://host:port'"),
+        (["--cluster", "tcp://127.0.0.1:9"], 1, "no Dask scheduler answers there"),
+        (["--cluster", "tcp://127.0.0.1"], 1, "no Dask scheduler answers there"),
+        (["--cluster", "tcp://127.0.0.1:port"], 1, "no Dask scheduler answers there"),
+        (["--cluster", "slurm"], 1, "there is no sbatch here"),
+        (["--protocol", "kfold", "--k", "17"], 1, "k is 17: expected 2 to 16, the number of subj"),
+        (["--seed", "-1"], 1, "seed is -1, expected a whole number from 0"),
+        (["--seed", "4294967296"], 1, "seed is 4294967296, expected a whole number from 0"),
+        (["--profile", "paper"], 1, "the starting weights cannot be had"),
+        (["--profile", "paper", "--weights", "{checkpoint}"], 1, "expected in a file named resnet34"),
+        (["--weights", "{checkpoint}"], 1, "a checkpoint, whose weights stand under 'model'"),
         (["--weights", "{tmp}/x-12345678.pth"], 1, "x-12345678.pth: no such weights file"),
         (["--weights", "{file}"], 1, "file.txt: the name of a weights file ends in"),
         (["--leak", "early"], 1, "unknown leak 'early'"),
@@ -486,15 +499,104 @@ def test_wrong_options_are_refused_before_the_work(
     def works(*names, **options):
         raise AssertionError("the work began")
 
+    def gone():
+        raise InputError("the starting weights cannot be had")
+
     monkeypatch.setattr(protocol, "load_index", works)
+    monkeypatch.setattr(network, "_download_imagenet", gone)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     file = tmp_path / "file.txt"
     file.write_text("x")
-    given = [text.format(tmp=tmp_path, file=file) for text in option]
+    checkpoint = write_checkpoint(tmp_path)
+    given = [text.format(tmp=tmp_path, file=file, checkpoint=checkpoint) for text in option]
     got, out, err = memaa("train", "smic", *given)
     assert (got, out) == (code, "")
     assert message in err
     if code == 1:
         assert len(err.splitlines()) == 1
+
+
+def write_checkpoint(folder: Path) -> Path:
+    """What a trainer writes: weights in a table beside other things."""
+    path = folder / "checkpoint.pth"
+    torch.save({"epoch": 3, "model": {"conv1.weight": torch.zeros(2)}}, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    return path.rename(folder / f"checkpoint-{digest}.pth")
+
+
+@pytest.mark.parametrize(
+    ("what", "option", "code", "message"),
+    [
+        ("runs", ["--protocol", "LOSO"], 1, "unknown protocol 'LOSO'"),
+        ("runs", ["--profile", "desk"], 1, "unknown profile 'desk'"),
+        ("runs", ["--jobs", "0"], 2, "--jobs"),
+        ("runs", ["--seed", "-1"], 1, "seed is -1"),
+        ("runs", ["--out", "{tmp}"], 1, "a folder; give the name of a file"),
+        ("runs", ["--root", "{tmp}/gone"], 1, "gone: no such folder"),
+        ("what", [], 2, "'what' is not one of"),
+        ("starts", ["--profile", "paper"], 1, "profile 'paper' starts from imagenet"),
+        ("starts", ["--protocol", "cross"], 1, "choose loso, kfold or composite"),
+        ("arms", ["--profile", "paper"], 1, "profile 'paper' starts from imagenet"),
+        ("arms", ["--protocol", "cross"], 1, "'cross' has no arms"),
+        ("systems", ["--profile", "paper-pretrained"], 1, "unknown profile 'paper-pretrained'"),
+        ("published", [], 1, "'laptop' is not as published; give 'paper'"),
+        ("repair", ["--profile", "paper-pretrained"], 1, "unknown profile 'paper-pretrained'"),
+        ("arms", ["--protocol", "composite", "--root", "smic={real}"], 1, "smic real but casme2, samm"),
+        ("runs", ["--protocol", "cross", "--root", "smic={real}"], 1, "smic real but casme2, samm"),
+    ],
+)  # fmt: skip
+def test_reference_refuses_wrong_options_before_the_work(
+    memaa, trees, tmp_path, monkeypatch, what, option, code, message
+):
+    def works(*names, **options):
+        raise AssertionError("the work began")
+
+    for module in (protocol, ablations, comparison, reference_runs, repair):
+        monkeypatch.setattr(module, "load_index", works)
+    monkeypatch.setattr(pretraining, "pretrained_weights", works)
+    real = trees.smic(tmp_path / "real")
+    given = [text.format(tmp=tmp_path, real=real) for text in option]
+    got, out, err = memaa("reference", what, "smic", *given)
+    assert (got, out) == (code, "")
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "code", "message"),
+    [
+        ("magnify", ["--alpha", "nan"], 1, "alpha is nan"),
+        ("magnify", ["--alpha", "5", "--alpha=-1"], 1, "alpha is -1.0"),
+        ("magnify", ["--low", "5", "--high", "2"], 1, "(5.0, 2.0), expected"),
+        ("magnify", ["--fps", "0"], 1, "fps is 0.0"),
+        ("magnify", ["--method", "magic"], 2, "'magic' is not one of"),
+        ("magnify", ["--temporal", "magic"], 2, "'magic' is not one of"),
+        ("avatar", ["--alpha", "inf"], 1, "alpha is inf"),
+        ("avatar", ["--alpha=-1"], 1, "alpha is -1.0"),
+        ("avatar", ["--fps", "nan"], 1, "fps is nan"),
+        ("score", ["--columns", "lable=x"], 1, "'lable': no column"),
+        ("score", ["--columns", "label"], 1, "expected e.g. label=truth"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_other_commands_refuse_wrong_options_before_they_read(
+    memaa, tmp_path, monkeypatch, command, option, code, message
+):
+    def reads(*names, **options):
+        raise AssertionError("it was read")
+
+    for name in ("video_fps", "video_length", "check_steady", "iterate_video"):
+        monkeypatch.setattr(streaming, name, reads)
+        monkeypatch.setattr(clips, name, reads, raising=False)
+    monkeypatch.setattr(metrics, "_existing", reads)
+    target = (
+        []
+        if command == "score"
+        else [str(tmp_path / {"magnify": "o.mp4", "avatar": "o.png"}[command])]
+    )
+    got, out, err = memaa(command, str(sample_video()), *target, *option)
+    assert (got, out) == (code, "")
+    assert message in err
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_graphics_card_that_cannot_be_used_is_said_in_one_line(memaa, monkeypatch):

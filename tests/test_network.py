@@ -1,9 +1,12 @@
 """Training of ResNet-34: settings, starting weights, determinism, resets."""
 
+import argparse
 import hashlib
+import io
 import math
 import subprocess
 import sys
+import warnings
 from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
@@ -452,6 +455,74 @@ def test_damaged_missing_and_unnamed_weights_are_refused(tmp_path, start):
         weights.read_weights(path)
     with pytest.raises(InputError, match="no such weights file"):
         weights.read_weights(tmp_path / "none-00000000.pth")
+
+
+def named(content: bytes, folder):
+    """Put contents into a file whose name tells their hash."""
+    path = folder / f"w-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+    path.write_bytes(content)
+    return path
+
+
+def saved(content, folder):
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return named(buffer.getvalue(), folder)
+
+
+def test_a_file_without_its_hash_is_told_its_name(tmp_path):
+    (tmp_path / "checkpoint.pth.tar").write_bytes(b"x")
+    digest = hashlib.sha256(b"x").hexdigest()[:8]
+    with pytest.raises(InputError, match=rf"rename it checkpoint\.pth-{digest}\.pth$"):
+        weights.read_weights(tmp_path / "checkpoint.pth.tar")
+
+
+TABLE = {"a": torch.zeros(2), "n": torch.tensor(3)}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"epoch": 3, "state_dict": TABLE}, "a checkpoint, whose weights stand under 'state_dict'"),
+        ({"lr": 0.1, "model": TABLE, "optimizer": {"state": {0: TABLE}}}, "stand under 'model';"),
+        ({"model": TABLE, "ema": TABLE}, "stand under 'model', 'ema'"),
+        ({"state_dict": TABLE, "args": argparse.Namespace(lr=1)}, "not a file of weights alone"),
+        (torch.nn.Linear(2, 2), "not a file of weights alone"),
+        ({**TABLE, "epoch": 3}, "no table of weights"),
+        ({}, "no table of weights"),
+        ({0: torch.zeros(2)}, "no table of weights"),
+        ([torch.zeros(2)], "no table of weights"),
+        (torch.zeros(2), "no table of weights"),
+        ({"a": torch.zeros(2, 2).to_sparse()}, "no table of weights"),
+        ({"a": torch.zeros(2, device="meta")}, "no table of weights"),
+        ({**TABLE, "a": torch.tensor([1.0, torch.nan])}, "a holds values that are not finite"),
+        ({**TABLE, "b": torch.tensor(-torch.inf)}, "b holds values that are not finite"),
+        ({**TABLE, "c": torch.tensor(torch.nan).bfloat16()}, "c holds values that are not finite"),
+    ],
+    ids=str,
+)
+def test_what_trainers_write_beside_weights_is_refused_in_one_line(tmp_path, content, message):
+    with pytest.raises(InputError, match=message) as caught:
+        weights.read_weights(saved(content, tmp_path))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_archives_of_other_kinds_are_refused_in_one_line(tmp_path):
+    head = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    files = [len(head).to_bytes(8, "little") + head + bytes(4), b"PK\x03\x04", b"\x80\x02}q\x00."]
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), buffer)
+    for content in (*files, buffer.getvalue()):
+        with pytest.raises(InputError, match="weights") as caught:
+            weights.read_weights(named(content, tmp_path))
+        assert len(str(caught.value).splitlines()) == 1
+
+
+def test_weights_that_were_being_trained_are_read(tmp_path):
+    state = weights.read_weights(saved({"a": torch.nn.Parameter(torch.ones(2))}, tmp_path))
+    assert not state["a"].requires_grad
 
 
 def test_imagenet_weights_must_be_those_of_torchvision(tmp_path):

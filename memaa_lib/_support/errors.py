@@ -35,6 +35,16 @@ def check_number(
     raise InputError(f"{name} is {value!r}, expected a finite number {expected}".rstrip())
 
 
+def check_seed(value: int) -> None:
+    """Raise a clear error unless a seed is one that every generator of random numbers takes."""
+    if (
+        not isinstance(value, (int, np.integer))
+        or isinstance(value, bool)
+        or not 0 <= value < 2**32
+    ):
+        raise InputError(f"seed is {value!r}, expected a whole number from 0 to {2**32 - 1}")
+
+
 def check_count(name: str, value: int) -> None:
     """Raise a clear error unless a parameter is a whole number of at least 1."""
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:

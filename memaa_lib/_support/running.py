@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import shutil
 import signal
+import socket
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import cv2
 import joblib
@@ -228,11 +231,19 @@ def run_tasks(
 
 
 def check_cluster(cluster: str) -> None:
-    """Refuse what names no cluster; whether one answers is seen when it is asked."""
+    """Refuse what names no cluster, or one that does not answer."""
     if cluster != "slurm" and "://" not in cluster:
         raise InputError(f"cluster {cluster!r}: give 'tcp://host:port' of a scheduler, or 'slurm'")
-    if find_spec("distributed") is None:
+    if find_spec("distributed" if cluster != "slurm" else "dask_jobqueue") is None:
         raise InputError("--cluster needs Dask: pip install 'memaa-companion[cluster]'")
+    if cluster == "slurm" and shutil.which("sbatch") is None:
+        raise InputError("cluster slurm: there is no sbatch here; log in where jobs are submitted")
+    if cluster.startswith(("tcp://", "tls://")):
+        try:
+            place = urlsplit(cluster)
+            socket.create_connection((place.hostname or "", place.port or 0), timeout=10).close()
+        except (OSError, ValueError) as error:
+            raise InputError(f"cluster {cluster}: no Dask scheduler answers there") from error
 
 
 @contextlib.contextmanager

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 StateDict = dict[str, "torch.Tensor"]
 """Weights and buffers by name, as torch keeps them."""
 
+_SAVE_ALONE = "fetch it again, or save the network's state_dict() alone with torch.save"
+
 
 def write_weights(state: Mapping[str, torch.Tensor], folder: Path | str, stem: str) -> Path:
     """Write weights as ``folder/stem-xxxxxxxx.pth``, the digits being the start of the file's sha256."""
@@ -50,7 +52,8 @@ def read_weights(path: Path | str) -> StateDict:
     Raises
     ------
     InputError
-        If the file is missing or damaged, or its name holds no hash.
+        If the file is missing or damaged, its name holds no hash, or it holds anything but finite
+        weights: what trainers write beside them is not guessed at.
     """
     import torch
 
@@ -61,14 +64,42 @@ def read_weights(path: Path | str) -> StateDict:
             warnings.simplefilter("ignore")
             contents = io.BytesIO(path.read_bytes())  # torch leaves a damaged file open
             state = torch.load(contents, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
-        reason = (str(error).splitlines() or [""])[0][:120]
-        raise InputError(
-            f"{path}: not a file of weights alone ({reason}); fetch it again"
-        ) from None
+    except (
+        UnpicklingError, RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError,
+        AttributeError, AssertionError,
+    ) as error:  # fmt: skip
+        reason = (str(error).splitlines() or [""])[0].split(". ")[0][:120]
+        raise InputError(f"{path}: not a file of weights alone ({reason}); {_SAVE_ALONE}") from None
     if not isinstance(state, dict):
-        raise InputError(f"{path}: holds no table of weights")
-    return state
+        raise InputError(f"{path}: holds no table of weights; {_SAVE_ALONE}")
+    if not _is_table(state):
+        tables = ", ".join(repr(name) for name, part in state.items() if _is_table(part))
+        found = (
+            f"a checkpoint, whose weights stand under {tables}" if tables else "no table of weights"
+        )
+        raise InputError(f"{path}: {found}; {_SAVE_ALONE}")
+    for name, values in state.items():
+        if values.dtype.is_floating_point and not bool(torch.isfinite(values).all()):
+            raise InputError(
+                f"{path}: {name} holds values that are not finite, so the training that wrote it "
+                "failed; give weights of before"
+            )
+    return {name: values.detach() for name, values in state.items()}
+
+
+def _is_table(content: object) -> bool:
+    """Whether something is a table of arrays by name, as ``state_dict()`` gives."""
+    import torch
+
+    return (
+        isinstance(content, dict)
+        and bool(content)
+        and all(isinstance(name, str) for name in content)
+        and all(
+            isinstance(part, torch.Tensor) and part.layout == torch.strided and not part.is_meta
+            for part in content.values()
+        )
+    )
 
 
 def weights_file_digest(path: Path | str) -> str:
@@ -76,14 +107,14 @@ def weights_file_digest(path: Path | str) -> str:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such weights file")
+    with path.open("rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
     named = re.fullmatch(r".*-([0-9a-f]{8,64})\.pth", path.name)
     if named is None:
         raise InputError(
             f"{path}: the name of a weights file ends in '-', the first 8 digits of its sha256 and "
-            "'.pth', so that damage is noticed"
+            f"'.pth', so that damage is noticed; rename it {path.stem}-{digest[:8]}.pth"
         )
-    with path.open("rb") as handle:
-        digest = hashlib.file_digest(handle, "sha256").hexdigest()
     if not digest.startswith(named[1]):
         raise InputError(f"{path}: contents do not match the hash in the name; fetch it again")
     return digest[:16]

@@ -393,13 +393,8 @@ def _members(dataset: str, root: Roots) -> dict[str, Path | str | None]:
     return dict(folders)
 
 
-def _load_composite(
-    root: Roots,
-    clips: Clips,
-    coding: str | None,
-    variant: str | None,
-    allow_mixed: bool,
-) -> pd.DataFrame:
+def check_mixture(root: Roots, allow_mixed: bool) -> None:
+    """Refuse a composite of real sets and twins that nobody allowed; nothing is read or made."""
     members = _members("composite", root)
     real = [name for name, folder in members.items() if _is_real(name, folder)]
     allowed = allow_mixed or bool(os.environ.get(ALLOW_MIXED))
@@ -409,6 +404,17 @@ def _load_composite(
             f"composite: {', '.join(real)} real but {twins} synthetic; name the missing folders, or "
             "allow the mixture (--allow-mixed)"
         )
+
+
+def _load_composite(
+    root: Roots,
+    clips: Clips,
+    coding: str | None,
+    variant: str | None,
+    allow_mixed: bool,
+) -> pd.DataFrame:
+    check_mixture(root, allow_mixed)
+    members = _members("composite", root)
     parts = [
         load_index(
             name,

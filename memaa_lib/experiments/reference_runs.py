@@ -19,10 +19,11 @@ import pandas as pd
 import memaa_lib
 from memaa_lib import metrics
 from memaa_lib._support.cache import atomic_path, check_file, fingerprint
-from memaa_lib._support.errors import InputError
+from memaa_lib._support.errors import InputError, check_count, check_seed
 from memaa_lib._support.machine import ROOT
 from memaa_lib.datasets import load_index
 from memaa_lib.datasets.examples import describe
+from memaa_lib.datasets.index import check_mixture
 from memaa_lib.experiments import pretraining
 from memaa_lib.paper import CLASSES
 from memaa_lib.profiles import profile_named
@@ -88,8 +89,13 @@ def keep(
     members = members_of(dataset, protocol)
     profile_named(profile)
     check_file(path)
-    index = load_index("composite" if len(members) > 1 else dataset, **where)
+    check_seed(seed)
+    check_count("n_jobs", n_jobs)
+    if len(members) > 1:
+        check_mixture(where.get("root"), where.get("allow_mixed", False))
+    # an experiment refuses what it cannot do before it reads or makes anything
     runs, tables = experiment(dataset, protocol, profile, seed=seed, n_jobs=n_jobs, **where)
+    index = load_index("composite" if len(members) > 1 else dataset, **where)
     given = {"dataset": dataset, "protocol": protocol, "profile": profile, "seed": seed}
     first: Any = next(iter(runs.values()))
     told = {"data": describe(index), **given, "start": first.start, "folds": len(first.folds)}

@@ -31,6 +31,32 @@ def test_starting_weights_by_profile(tmp_path, start):
         protocol.starting_weights(pretrained, weights=other)
 
 
+def renamed(start, prefix):
+    return {f"{prefix}{name}": values for name, values in start.items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda start: renamed(start, "module."), "take 'module.' off all names"),
+        (lambda start: renamed(start, "model.backbone."), "take 'model.backbone.' off all names"),
+        (lambda start: renamed(start, "net_"), "conv1.weight is missing"),
+        (lambda start: {**start, "head.weight": torch.zeros(2)}, "head.weight is not expected"),
+        (lambda start: {**start, "fc.weight": torch.zeros(7, 512)},
+         r"fc.weight is \(7, 512\) .* expected \(3, 512\)"),
+        (lambda start: {**start, "fc.bias": torch.zeros(3).half()}, "fc.bias is .*float16, expected .*float32"),
+        (lambda start: {**start, "fc.bias": torch.zeros(3).bfloat16()}, "fc.bias is .*bfloat16, expected"),
+        (lambda start: {name: start[name] for name in start if "num_batches" not in name},
+         "bn1.num_batches_tracked is missing"),
+    ],
+)  # fmt: skip
+def test_weights_of_another_network_are_told_what_differs(tmp_path, start, change, message):
+    path = weights.write_weights(change(start), tmp_path, "other")
+    pretrained = replace(TINY, initialisation="pretrained")
+    with pytest.raises(InputError, match=f"not the weights of a ResNet-34 .*{message}"):
+        protocol.starting_weights(pretrained, weights=path)
+
+
 def test_each_profile_starts_from_the_pre_training_of_its_size(monkeypatch):
     asked = []
     monkeypatch.setattr(
