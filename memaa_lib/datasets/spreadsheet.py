@@ -11,12 +11,15 @@ import unicodedata
 import warnings
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from openpyxl.reader.excel import ExcelReader
-from openpyxl.worksheet._reader import FORMULA_TAG, WorkSheetParser
+from openpyxl.worksheet._reader import FORMULA_TAG, MERGE_TAG, ROW_TAG, WorkSheetParser
+from openpyxl.worksheet.merge import MergeCells
+from openpyxl.xml.functions import iterparse
 
 from memaa_lib._support.errors import InputError
 from memaa_lib.datasets.manifests import Annotation
@@ -237,6 +240,15 @@ class _Sheet:
 class _StoredCells(WorkSheetParser):  # type: ignore[misc]  # openpyxl states no types
     """Cells as they are stored. No number becomes a date, as it does in openpyxl's own sheets."""
 
+    def parse(self) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+        """Yield rows and note merged cells; what else a sheet says may be odd and is passed over."""
+        for _, element in iterparse(self.source):
+            if element.tag == ROW_TAG:
+                yield self.parse_row(element)
+                element.clear()
+            elif element.tag == MERGE_TAG:
+                self.merged_cells = MergeCells.from_tree(element)
+
     def parse_cell(self, element: Any) -> dict[str, Any]:
         """Return a cell; a formula that no program has worked out yet is not taken for empty."""
         cell: dict[str, Any] = super().parse_cell(element)
@@ -281,7 +293,7 @@ def _sheets(path: Path) -> list[_Sheet]:
             return _parsed(contents)
     except (
         zipfile.BadZipFile, zlib.error, EOFError, KeyError, IndexError, AttributeError, OSError,
-        ValueError, SyntaxError, TypeError, NotImplementedError, OverflowError,
+        ValueError, SyntaxError, TypeError, RuntimeError, OverflowError,
     ) as error:  # fmt: skip
         raise InputError(f"{problem} ({type(error).__name__})") from None
 
@@ -321,7 +333,7 @@ def _is_strict(contents: bytes) -> bool:
     try:
         with zipfile.ZipFile(io.BytesIO(contents)) as archive:
             return _STRICT in archive.read("xl/workbook.xml")
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError):
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError):
         return False
 
 

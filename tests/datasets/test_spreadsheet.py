@@ -76,16 +76,47 @@ def test_the_size_that_a_sheet_states_does_not_matter(tmp_path, stated):
     assert rows_of(saved(usual_book(), tmp_path, change)) == USUAL
 
 
+ODD = """</sheetData>
+<autoFilter ref="A1:I9"><filterColumn colId="0"><filters><filter val="x"/></filters></filterColumn></autoFilter>
+<conditionalFormatting sqref="A1"><cfRule type="weird" priority="x"/></conditionalFormatting>
+<dataValidations count="1"><dataValidation type="odd" sqref="A1 B2"/></dataValidations>"""
+
+NOWHERE = '<definedName name="_xlnm.Print_Area" localSheetId="7">#REF!</definedName>'
+
+
+def prefixed(text):
+    """As Microsoft's own library for programs writes it: every element with a prefix."""
+    if "<worksheet" not in text:
+        return text
+    return re.sub(r"<(/?)(\w)", r"<\1x:\2", text).replace("xmlns=", "xmlns:x=")
+
+
 @pytest.mark.parametrize(
     "change",
     [
+        prefixed,
+        lambda text: text.replace("</sheetData>", ODD),
+        lambda text: text.replace("<pageMargins", "<pageMargins odd='1'"),
+        lambda text: text.replace('Target="worksheets/', 'Target="/xl/worksheets/'),
+        lambda text: text.replace("<calcPr", f"<definedNames>{NOWHERE}</definedNames><calcPr"),
         lambda text: re.sub(r'(<(?:row|c)) r="[A-Z0-9]+"', r"\1", text),
         lambda text: re.sub('(<row [^>]*)spans="[^"]*"', r'\1spans="1:1"', text),
         lambda text: text.replace("<sheetView ", '<sheetView rightToLeft="1" '),
         lambda text: re.sub("<cellXfs .*</cellXfs>", "<cellXfs/>", text),
         lambda text: re.sub("<dcterms:created.*</dcterms:created>", "<x>yesterday</x>", text),
     ],
-    ids=["cells without places", "wrong spans", "right to left", "no styles", "odd properties"],
+    ids=[
+        "prefixes",
+        "odd rules",
+        "odd margins",
+        "full paths",
+        "names of no sheet",
+        "cells without places",
+        "wrong spans",
+        "right to left",
+        "no styles",
+        "odd properties",
+    ],
 )
 def test_what_is_odd_beside_the_cells_does_not_matter(tmp_path, change):
     book = usual_book()
@@ -94,6 +125,41 @@ def test_what_is_odd_beside_the_cells_does_not_matter(tmp_path, change):
         for cell in cells:
             cell.value = "-" if cell.value is None else cell.value
     assert rows_of(saved(book, tmp_path, change)) == USUAL
+
+
+def shared(path: Path) -> Path:
+    """Write a workbook's text as Excel does: in a table of its own, in parts of several formats."""
+    texts: list[str] = []
+
+    def numbered(match: re.Match[str]) -> str:
+        texts.append(match[1])
+        return f't="s"><v>{len(texts) - 1}</v>'
+
+    with zipfile.ZipFile(path) as old:
+        parts = {name: old.read(name).decode() for name in old.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    parts[sheet] = re.sub(r't="inlineStr"><is><t[^>]*>([^<]*)</t></is>', numbered, parts[sheet])
+    phonetic = '<rPh sb="0" eb="1"><t>ka</t></rPh>'
+    items = "".join(
+        f"<si><r><t>{t[:1]}</t></r><r><rPr><b/></rPr><t>{t[1:]}</t></r>{phonetic}</si>"
+        for t in texts
+    )
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    parts["xl/sharedStrings.xml"] = f'<sst xmlns="{main}">{items}</sst>'
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    parts["[Content_Types].xml"] = parts["[Content_Types].xml"].replace(
+        "</Types>", f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/></Types>'
+    )
+    with zipfile.ZipFile(path, "w") as new:
+        for name, text in parts.items():
+            new.writestr(name, text)
+    return path
+
+
+def test_text_in_a_table_of_its_own_is_read(tmp_path):
+    path = shared(saved(usual_book(), tmp_path))
+    assert rows_of(path) == USUAL
+    assert "inlineStr" not in zipfile.ZipFile(path).read("xl/worksheets/sheet1.xml").decode()
 
 
 def test_a_formatted_cell_far_away_costs_nothing(tmp_path):
@@ -403,3 +469,17 @@ def test_of_two_files_that_differ_the_one_that_is_read_is_named(trees, tmp_path,
     assert find() == (root / NAME, "2014")
     assert f"{root / NAME} is read, not {copy}, which differs" in caplog.text
     assert caplog.records[0].levelno == logging.WARNING
+
+
+@pytest.mark.parametrize("place", range(8))
+def test_an_archive_whose_parts_are_encrypted_is_refused(tmp_path, place):
+    path = saved(usual_book(), tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        part = archive.infolist()[place]
+    content = bytearray(path.read_bytes())
+    content[part.header_offset + 6] |= 1
+    for entry in re.finditer(b"PK\x01\x02", content):  # the same mark in the list of contents
+        content[entry.start() + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"not a readable \.xlsx"):
+        read_table(path, ANNOTATION)
