@@ -1,6 +1,6 @@
 # make book   builds the book       make test   lints and runs every test       make help   lists the rest
 # Both set up .venv first. `PYTHON=python3.12 make book` chooses another Python (3.11 to 3.13).
-# `make venv HASHES=1` installs only files whose hash stands in requirements.hashes.
+# `make venv HASHES=1` installs only files whose hash stands in requirements.hashes, with plain pip.
 
 PYTHON ?= python3
 VENV := .venv
@@ -19,17 +19,19 @@ export PYTHONHASHSEED := 0
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# `make venv INSTALL="tools/install.py --pip"` takes plain pip, which is slower.
+INSTALL := tools/install.py
+ALL := --editable '.[book,teach,test,cluster,bench]'
 
 $(INSTALLED): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python {v[0]}.{v[1]} found; this project needs 3.11, 3.12 or 3.13: make PYTHON=python3.12")'
-	@echo "Installing into $(VENV) (the first time: two minutes and 7.3 GB with PyTorch's CUDA libraries)"
+	@echo "Installing into $(VENV) (the first time: 7.3 GB with PyTorch's CUDA libraries)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 ifdef HASHES
-	@$(PIP) --require-hashes --requirement requirements.hashes
-	@$(PIP) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python tools/install.py --pip --require-hashes --requirement requirements.hashes
+	@$(BIN)/python tools/install.py --pip --no-deps --no-build-isolation --editable .
 else
-	@$(PIP) --constraint requirements.lock --editable '.[book,teach,test,cluster,bench]'
+	@$(BIN)/python $(INSTALL) --constraint requirements.lock $(ALL)
 endif
 	@touch $(INSTALLED)
 

@@ -16,9 +16,10 @@ import tempfile
 import tomllib
 from pathlib import Path
 
+from install import UV
+
 ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = "book,teach,test,cluster,bench"
-UV = "uv==0.13.9"  # resolves for all platforms at once and asks the index for hashes
 OLDEST_PYTHON = "3.11.5"  # that all packages take
 # conda-forge has CPU builds of these, which PyPI has not; the values are conda-forge's names
 FROM_CONDA = {"torch": "pytorch-cpu", "torchvision": "torchvision"}
@@ -62,7 +63,7 @@ def environment(pins: dict[str, str]) -> str:
 
 
 def hashed(pins: dict[str, str]) -> str:
-    """Return the pins with markers and hashes, as uv finds them for all platforms."""
+    """Return the pins with markers and hashes: uv resolves for all platforms at once and asks for hashes."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
