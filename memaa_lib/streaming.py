@@ -22,11 +22,12 @@ from memaa_lib.clips import (
     Clip,
     check_alike,
     check_fps,
-    check_steady,
     check_target,
+    check_whole,
     iterate_video,
     list_frames,
     read_image,
+    stack_frames,
     video_fps,
     video_length,
     video_writer,
@@ -162,7 +163,13 @@ def magnify_file(
         check_fps(fps, str(source))
     rate, count, frames = _open_frames(Path(source), fps)
     check_fps(rate, str(source))
-    magnified = _magnified_frames(frames, rate, _distinct(alpha), settings)
+    alphas = _distinct(alpha)
+    if TemporalDesign(settings, rate).recursive:
+        magnified = magnify_stream(frames, rate, alphas, settings)
+    else:
+        clip = Clip(stack_frames(frames, str(source), count), rate, name=str(source))
+        clips = magnify(clip, alphas, settings)
+        magnified = iter(np.stack([one.frames for one in clips], axis=1))
     # parameters are checked with the first frame, before anything is written
     first = next(magnified)
     written = 0
@@ -223,21 +230,9 @@ def _open_frames(source: Path, fps: float | None) -> tuple[float, int, Iterator[
         return fps, len(paths), _read_alike(paths, colour=check_alike(paths))
     if source.suffix.lower() in IMAGE_SUFFIXES:
         raise InputError(f"{source}: one image is no clip; give the folder that holds the frames")
-    if fps is None:
-        check_steady(source)
+    check_whole(source)
     rate = video_fps(source) if fps is None else fps
     return rate, video_length(source, rate), iterate_video(source)
-
-
-def _magnified_frames(
-    frames: Iterator[NDArray[np.uint8]], fps: float, alphas: list[float], settings: Magnification
-) -> Iterator[NDArray[np.uint8]]:
-    """Yield ``(A, H, W[, 3])``, one by one where the temporal filter allows it."""
-    if TemporalDesign(settings, fps).recursive:
-        yield from magnify_stream(frames, fps, alphas, settings)
-    else:
-        clips = magnify(Clip(_whole_clip(frames), fps), alphas, settings)
-        yield from np.stack([clip.frames for clip in clips], axis=1)
 
 
 def _distinct(alpha: float | Sequence[float]) -> list[float]:
@@ -249,17 +244,6 @@ def _read_alike(paths: Iterable[Path], *, colour: bool) -> Iterator[NDArray[np.u
     """Frames one by one, with three channels all along if any of them has: gray ones are coded as one."""
     for frame in map(read_image, paths):
         yield np.repeat(frame[..., None], 3, axis=2) if colour and frame.ndim == 2 else frame
-
-
-def _whole_clip(frames: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """All frames in one array, or a clear error."""
-    stack = list(frames)
-    if not stack:
-        raise InputError("no frames to magnify; expected at least one")
-    for t, frame in enumerate(stack):
-        if frame.shape != stack[0].shape:
-            raise InputError(f"frame {t} has shape {frame.shape}, the first one {stack[0].shape}")
-    return np.stack(stack)
 
 
 @contextlib.contextmanager

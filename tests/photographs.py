@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from skimage.data import astronaut
 
-from memaa_lib.clips import Clip, iterate_video, sample_video, to_gray, write_image
+from memaa_lib.clips import Clip, sample_video, to_gray, write_image
 from memaa_lib.datasets.manifests import DatasetManifest, load_manifest
 from memaa_lib.datasets.twins.annotation import unit_text
 from memaa_lib.datasets.twins.contents import PlannedClip, plan_release, random_generator
@@ -142,8 +143,14 @@ def _film(manifest: DatasetManifest, root: Path, plan: PlannedClip, number: int)
 @cache
 def _photograph(number: int) -> tuple[NDArray[np.uint8], tuple[int, int, int, int]]:
     """A portrait, and the face in it with the framing of the cropped releases."""
-    image = astronaut() if number == 0 else next(iter(iterate_video(sample_video())))
+    image = astronaut() if number == 0 else _first_frame(sample_video())
     return image, face_box(_landmarks(image))
+
+
+def _first_frame(path: Path) -> NDArray[np.uint8]:
+    """A video's first frame as it is stored; the sample's pixels are not square."""
+    with av.open(str(path)) as file:
+        return np.asarray(next(file.decode(video=0)).to_ndarray(format="rgb24"))
 
 
 @cache

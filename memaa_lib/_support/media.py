@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
+import logging
 import math
 import os
 import re
@@ -12,12 +14,15 @@ import warnings
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import av
 import cv2
 import numpy as np
-from av.error import FFmpegError
+from av.error import FFmpegError, InvalidDataError
+from av.format import Flags
+from av.stream import Disposition
+from av.video.reformatter import ColorTrc
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 from PIL.BmpImagePlugin import BmpImageFile
@@ -25,7 +30,10 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from memaa_lib._support.cache import atomic_path
+from memaa_lib._support.containers import missing_part
 from memaa_lib._support.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 IMAGE_SUFFIXES = (".bmp", ".jpg", ".jpeg", ".png")
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
@@ -42,12 +50,23 @@ _PNG_NOTES = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")  # may state an orientation, a
 # from 5 on after these have changed places
 _ORIENTATIONS = 2 * ((1, 1), (1, -1), (-1, -1), (-1, 1))
 GIVE_FPS = "give it with --fps, or with -p fps=30 to a notebook"
+SPARE_MEMORY = (
+    "take a part of it (to a notebook with -p first=100 -p last=150), make the frames smaller, or close "
+    "other programs"
+)
 _CODERS = {
     # without mbtree, whose vector code gives other bytes in one run of twenty
     "libx264": {"x264-params": "mbtree=0"},
     "libvpx-vp9": {"b": "0"},  # no bit rate but the quality is held, as x264 does by itself
 }
 _STEADY = 0.1  # of the frame interval: how far single frames of a video may be off
+_SQUARE = 0.01  # how far the sides of a pixel may differ before it is made square
+_MOST_RAW_FPS = 1000  # streams whose rate varies state their clock's, 90000 or so
+_COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
+_HDR = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
+_STATES_LENGTH = ("mov", "matroska", "avi")  # what a cut file lacks is noticed
+_PACKET_IS_FRAME = ("mov", "matroska")  # elsewhere a packet may hold half a frame, or two
+_REORDERED = 64  # frames: more than the time stamps of a video are out of order
 
 
 def read_image(path: Path | str) -> NDArray[np.uint8]:
@@ -280,21 +299,52 @@ def _opened(path: Path | str) -> Iterator[tuple[Any, Any]]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a folder of frames or a video file")
     try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise InputError(f"{path}: the file holds no video stream")
-            yield container, container.streams.video[0]
+        with av.open(_address(path)) as container:
+            streams = _videos(container)
+            if not streams:
+                only = ", only a cover picture" if container.streams.video else ""
+                raise InputError(f"{path}: the file holds no video stream{only}")
+            # where there are several, players show the one that is marked
+            marked = [one for one in streams if one.disposition & Disposition.default]
+            stream = (marked or streams)[0]
+            if stream.codec_context is None:
+                raise InputError(f"{path}: not a readable video; no decoder for its format is here")
+            yield container, stream
+    except MemoryError:
+        raise InputError(f"{path}: not enough memory to decode the video; {SPARE_MEMORY}") from None
     except FFmpegError as error:
         raise InputError(f"{path}: not a readable video ({error.strerror})") from None
 
 
-def iterate_video(path: Path | str) -> Iterator[NDArray[np.uint8]]:
+def _address(path: Path) -> str:
+    """Return a path as FFmpeg takes it: of ``12:30.mp4`` alone it would ask a server ``12``."""
+    return f"file:{path}"
+
+
+def _videos(container: Any) -> list[Any]:
+    """Video streams, without the covers of songs and the thumbnails of films."""
+    return [one for one in container.streams.video if not one.disposition & _COVERS]
+
+
+def check_whole(path: Path | str) -> None:
+    """Raise a clear error if a video file is shorter than it states."""
+    if problem := missing_part(Path(path)):
+        raise InputError(f"{path}: {problem}")
+
+
+def iterate_video(
+    path: Path | str, first: int = 0, last: int | None = None
+) -> Iterator[NDArray[np.uint8]]:
     """Decode a video file frame by frame, in bounded memory.
+
+    Frames come as players show them: turned and mirrored as the file says, with square pixels.
 
     Parameters
     ----------
     path
         Any video that FFmpeg reads.
+    first, last
+        The first and the last frame to give, counted from 0.
 
     Yields
     ------
@@ -313,32 +363,161 @@ def iterate_video(path: Path | str) -> Iterator[NDArray[np.uint8]]:
         ...
     memaa_lib.InputError: missing.mp4: no such file; give a folder of frames or a video file
     """
+    count = None if last is None else last - first + 1
+    for frame, ratio in itertools.islice(_frames_from(path, first), count):
+        yield _picture(path, frame, ratio)
+
+
+def _picture(path: Path | str, frame: Any, ratio: float) -> NDArray[np.uint8]:
+    """Return what a frame shows; ``ratio`` is a pixel's width over its height."""
+    width = frame.width if abs(ratio - 1) < _SQUARE else max(1, round(frame.width * ratio))
+    if width * frame.height > MAX_PIXELS:
+        raise InputError(
+            f"{path}: {width} x {frame.height} pixels is too large for a frame; expected at most "
+            f"{MAX_PIXELS:,} pixels"
+        )
+    pixels: NDArray[np.uint8] = frame.to_ndarray(format="rgb24", width=width)
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return pixels
+    # telephones record lying down, selfies are mirrored: x, y is shown at a x + c y, b x + d y
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
+    if abs(b) > abs(a):
+        pixels, a, d = pixels.swapaxes(0, 1), c, b
+    return np.ascontiguousarray(pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
+
+
+def _frames_from(path: Path | str, first: int) -> Iterator[tuple[Any, float]]:
+    """Frames from one on, with the ratio of their pixels; few of those before it are decoded."""
+    packet, time = _key_packet(path, first) if first else (0, None)
+    if time is not None:
+        frames = itertools.dropwhile(lambda one: (one[0].pts or 0) < time, _decoded(path, packet))
+        start = next(frames, None)
+        if start and start[0].pts == time:
+            yield start
+            yield from frames
+            return  # else the coder needs more than the key frame, and so all of it
+    yield from itertools.islice(_decoded(path), first, None)
+
+
+def _key_packet(path: Path | str, first: int) -> tuple[int, int | None]:
+    """Return which packet to decode from to see a frame, and the frame's time; (0, None) if unsure."""
+    with _opened(path) as (container, stream):
+        if not container.format.name.startswith(_PACKET_IS_FRAME) or stream.codec.name == "vp8":
+            return 0, None
+        packets = _packets(container, stream, first)
+    times = _times(packets)
+    counts = packets and packets[0].is_key and all(one.pts is not None for one in packets)
+    if not counts or first >= len(times):
+        return 0, None
+    keys = [n for n, one in enumerate(packets) if one.is_key and one.pts <= times[first]]
+    return (keys[-1], times[first]) if keys else (0, None)
+
+
+class _Packet(NamedTuple):
+    pts: Any
+    is_key: bool
+    is_shown: bool  # not cut away by an edit list
+
+
+def _packets(container: Any, stream: Any, last: int | None) -> list[_Packet]:
+    """Read time stamps, to the end of the file or until that of frame ``last`` is surely there."""
+    packets: list[_Packet] = []
+    shown = 0
+    for packet in container.demux(stream):
+        if packet.size:
+            packets.append(_Packet(packet.pts, packet.is_keyframe, not packet.is_discard))
+            shown += packets[-1].is_shown
+        if last is not None and shown > last + _REORDERED:
+            break
+    return packets
+
+
+def _times(packets: list[_Packet]) -> list[int]:
+    """Time stamps of the frames that are shown, in their order."""
+    return sorted(one.pts for one in packets if one.is_shown and one.pts is not None)
+
+
+def _decoded(path: Path | str, start: int = 0) -> Iterator[tuple[Any, float]]:
+    """Frames from a packet on, with the ratio of their pixels; says what is lost or odd."""
     with _opened(path) as (container, stream):
         stream.thread_type = "NONE"
-        for frame in container.decode(stream):
-            pixels = frame.to_ndarray(format="rgb24")
-            # telephones record lying down and say by how much the picture is to be turned
-            turns = round(frame.rotation / 90) % 4
-            yield np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
+        ratio = float(stream.sample_aspect_ratio or 1)
+        stated, number, said = stream.frames, 0, set[str]()
+        for position, packet in enumerate(container.demux(stream)):
+            stated -= packet.is_discard
+            if position < start:
+                continue
+            if not position and packet.size and not packet.is_keyframe:
+                logger.warning("%s: begins between key frames, so its first frames are bad", path)
+            try:
+                frames = packet.decode()
+            except InvalidDataError:
+                if number or packet.is_keyframe:
+                    raise _damage(path, number) from None
+                continue  # before the first key frame
+            for frame in frames:
+                if frame.is_corrupt or packet.is_corrupt:
+                    raise _damage(path, number)
+                remarks = _remarks(container, frame)
+                for remark in remarks - said:
+                    logger.warning("%s: %s", path, remark)
+                said |= remarks
+                yield frame, ratio
+                number += 1
+        if not start and stated > number:
+            logger.warning("%s: states %d frames, but holds %d", path, stated, number)
+        if not container.format.name.startswith(_STATES_LENGTH):
+            logger.warning(
+                "%s: %d frames; such a file does not tell if some are missing", path, number
+            )
 
 
-def video_fps(path: Path | str) -> float:
-    """Return the frame rate that a video file states.
+def _damage(path: Path | str, number: int) -> InputError:
+    """Return the error for what cannot be decoded whole."""
+    mend = "copy the file again"
+    if number:
+        mend += f", or keep what is whole with: ffmpeg -i OLD -frames:v {number} -crf 12 NEW.mp4"
+    return InputError(f"{path}: not a readable video, damaged after {number} frames; {mend}")
+
+
+def _remarks(container: Any, frame: Any) -> set[str]:
+    """Tell what to know of a video before it is magnified."""
+    remarks = set()
+    if len(_videos(container)) > 1:
+        remarks.add(f"of several videos in it that of {frame.width} x {frame.height} px is read")
+    if frame.interlaced_frame:
+        remarks.add(
+            "interlaced, so a frame shows two moments in alternate rows and motion as combs, which are "
+            "magnified; make it progressive first: ffmpeg -i OLD -vf bwdif -crf 12 NEW.mp4"
+        )
+    if frame.color_trc in _HDR:
+        remarks.add("HDR, read as if it were not, so its contrast is lower than players show it")
+    return remarks
+
+
+def video_fps(path: Path | str, first: int = 0, last: int | None = None) -> float:
+    """Return the frame rate of a video file whose frames are evenly spaced in time.
+
+    A temporal filter would take fast motion for slow if an interval differed from the usual one by
+    more than a tenth. Only time stamps are read, nothing is decoded.
 
     Parameters
     ----------
     path
         A video file.
+    first, last
+        The first and the last frame that matter, counted from 0.
 
     Returns
     -------
     float
-        Frames per second.
+        Frames per second, as the file states them; as its time stamps do if the two differ.
 
     Raises
     ------
     InputError
-        If the file cannot be read or states no frame rate.
+        If the file cannot be read, states no frame rate, or that varies.
 
     Examples
     --------
@@ -347,24 +526,47 @@ def video_fps(path: Path | str) -> float:
         ...
     memaa_lib.InputError: missing.mp4: no such file; give a folder of frames or a video file
     """
-    with _opened(path) as (_, stream):
-        rate = stream.average_rate
-    if not rate:
-        raise InputError(f"{path}: the file states no frame rate; {GIVE_FPS}")
-    return float(rate)
-
-
-def check_steady(path: Path | str) -> None:
-    """Raise a clear error unless the frames of a video are evenly spaced in time.
-
-    Only time stamps are read. A temporal filter would take fast motion for slow if an interval
-    differed from the usual one by more than a tenth.
-    """
     with _opened(path) as (container, stream):
-        packets = container.demux(stream)
-        times = sorted(packet.pts for packet in packets if packet.pts is not None)
-    if len(times) < 3:
-        return
+        stated = float(_stated_rate(container, stream) or 0)
+        raw = _is_raw(container)
+        # time stamps are made up where none stand beside the frames; MPEG-4 has them in the frames
+        clocked = not raw or stream.codec.name == "mpeg4"
+        times = _times(_packets(container, stream, last)) if clocked else []
+        # in a transport stream a packet may be half a frame
+        reliable = raw or not container.format.flags & Flags.ts_discont.value
+        tick = float(stream.time_base)
+    times = times[first : None if last is None else last + 1]
+    measured = _steady_rate(path, times) / tick
+    if reliable and measured and not _agree(stated, measured, len(times) - 1, tick):
+        if stated and not raw:
+            logger.warning(
+                "%s: states %g frames a second, but its frames come at %g, which is taken",
+                path, stated, measured,
+            )  # fmt: skip
+        return measured
+    if not stated:
+        raise InputError(f"{path}: the file states no frame rate; {GIVE_FPS}")
+    return stated
+
+
+def _is_raw(container: Any) -> bool:
+    """Whether frames stand without a container, and so without time stamps."""
+    name: str = container.format.name
+    return bool(container.format.flags & Flags.no_timestamps.value) or name.endswith("_pipe")
+
+
+def _stated_rate(container: Any, stream: Any) -> Fraction | None:
+    """Frame rate by the container; of a raw stream by the coder's header, as FFmpeg makes up 25."""
+    if not _is_raw(container):
+        return stream.average_rate
+    rate = stream.codec_context.framerate
+    return rate if rate and rate <= _MOST_RAW_FPS else None
+
+
+def _steady_rate(path: Path | str, times: list[int]) -> float:
+    """Frames a tick, 0 if there are too few to tell; a clear error if they are not evenly spaced."""
+    if len(times) < 3 or times[0] == times[-1]:
+        return 0.0
     intervals = np.diff(times)
     usual = float(np.median(intervals))
     # a tick and a half: where time is kept in milliseconds, 120 frames a second are 8 or 9 apart
@@ -373,6 +575,16 @@ def check_steady(path: Path | str) -> None:
             f"{path}: the frame rate varies within the video; re-encode it at a constant one, or give "
             "--fps to take the frames as evenly spaced"
         )
+    return len(intervals) / float(times[-1] - times[0])
+
+
+def _agree(stated: float, measured: float, intervals: int, tick: float) -> bool:
+    """Whether two rates put the last frame at one time, to a tick and a half or a hundredth.
+
+    They do not where the last frame is shown for long: what is stated counts that in.
+    """
+    seconds = intervals / measured
+    return stated > 0 and abs(intervals / stated - seconds) <= max(1.5 * tick, 0.01 * seconds)
 
 
 def video_length(path: Path | str, fps: float) -> int:
@@ -430,7 +642,7 @@ def video_writer(
     """
     odd = [(0, height % 2), (0, width % 2), (0, 0)]
     coder = "libvpx-vp9" if Path(path).suffix.lower() == ".webm" else "libx264"
-    with atomic_path(path) as temporary, av.open(str(temporary), "w") as container:
+    with atomic_path(path) as temporary, av.open(_address(temporary), "w") as container:
         # one thread and the bitexact flag: the encoder's output does not depend on the machine's load
         container.flags |= 0x0400
         stream = container.add_stream(coder, rate=Fraction(fps).limit_denominator(1000))
@@ -487,6 +699,23 @@ def _other_frames(frames: Any) -> str:
         return f"{got}; bring them to 0 to 255 first"
     scaled = "frames * 255" if frames.dtype.kind == "f" and high <= 1 else "frames"
     return f"{got}; np.round({scaled}).astype(np.uint8) makes such frames"
+
+
+def check_memory(count: int, name: str) -> None:
+    """Raise a clear error if so many bytes are surely more than there is memory for.
+
+    Linux promises more memory than it has, and kills who uses it.
+    """
+    try:
+        lines = Path("/proc/meminfo").read_text("utf-8").splitlines()
+        free = next(int(line.split()[1]) * 1024 for line in lines if "MemAvailable" in line)
+    except (OSError, StopIteration):  # no Linux
+        return
+    if count > free:
+        raise InputError(
+            f"{name}: its frames need {count / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free; "
+            f"{SPARE_MEMORY}"
+        )
 
 
 def check_fps(fps: float, name: str = "fps") -> None:
