@@ -13,9 +13,13 @@ The names of the method can be imported from here, whichever module they stand i
 """
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+from memaa_lib._support.cache import place_compiled_code
 from memaa_lib._support.errors import InputError
+
+place_compiled_code(Path(__file__).with_name("_support"))
 
 __version__ = "0.1.0"
 

@@ -7,7 +7,9 @@ Progress goes to standard error, results to standard output. Exit codes: 0 done,
 from __future__ import annotations
 
 import errno
+import io
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
@@ -17,10 +19,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from memaa_lib import __version__
-from memaa_lib._support.cache import cache_root, check_file, check_folder
+from memaa_lib._support.cache import cache_root, check_file, check_folder, given_path, remove_kept
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.running import end_when_killed, progress
 
@@ -35,9 +38,14 @@ data_app = typer.Typer(help="The data sets and their synthetic twins.", no_args_
 app.add_typer(data_app, name="data")
 PAPERS_METHOD = "memaa"
 STOPPED = 130  # exit code after Ctrl-C, as shells have it
+MOST_NAMED = 8  # of what is left
 PARTLY = 3  # some is done, and the same command goes on from there
-NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+NO_PLACE = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR,
+    errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,
+)  # fmt: skip
 # whose remarks are shown besides warnings: which data are read, how long it takes
+PATHS = ("MEMAA_CACHE", "MEMAA_MANIFESTS", "MEMAA_PROJECT")
 TOLD = ("memaa_lib.datasets.roots", "memaa_lib.protocol")
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
@@ -78,6 +86,7 @@ def main() -> None:
     end_when_killed()
     warnings.showwarning = _show_warning
     try:
+        _settle()
         app()  # ends the process itself: 0, or 2 for wrong usage
     except InputError as error:
         err.print(f"memaa: {error}", style="red", markup=False, highlight=False)
@@ -98,10 +107,37 @@ def main() -> None:
             style="red", markup=False, highlight=False,
         )  # fmt: skip
         sys.exit(1)
+    except UnicodeEncodeError as error:
+        err.print(
+            f"memaa: {error.object[:200]!r}: no Unicode (UTF-8), and has to be written as text; give the "
+            "file or folder another name",
+            style="red", markup=False, highlight=False,
+        )  # fmt: skip
+        sys.exit(1)
     except SystemExit as ended:
         if ended.code == STOPPED:
             err.print("stopped; give the same command again to go on where it was")
         raise
+
+
+def _settle() -> None:
+    """Make what the environment lacks no matter: a locale for every name, a home folder, a place to stand."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name may hold what the terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        Path.home()
+    except (
+        RuntimeError
+    ):  # as Debian names it; libraries would make a folder "~" where the user stands
+        os.environ["HOME"] = "/nonexistent"
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise InputError("the current folder has been removed; change to another one") from None
+    for name in PATHS:
+        if os.environ.get(name):  # notebooks and workers run in folders of their own
+            os.environ[name] = str(given_path(os.environ[name]))
 
 
 def _version(show: bool) -> None:
@@ -132,7 +168,7 @@ def _print_rows(header: Sequence[str], rows: Iterable[Sequence[Any]], title: str
         numbers = any(value.replace(".", "").isdigit() for value in values)
         table.add_column(column, justify="right" if numbers else "left", no_wrap=True)
     for line in lines:
-        table.add_row(*line)
+        table.add_row(*map(escape, line))
     if title:
         out.print(title, markup=False, highlight=False)
     out.print(table)
@@ -518,7 +554,7 @@ def doctor() -> None:
         problems += [problem] if problem else []
     table = Table(show_header=False)
     for name, value in rows:
-        table.add_row(name, value)
+        table.add_row(name, escape(value))  # a path may hold brackets
     out.print(table)
     for problem in problems:
         err.print(f"problem: {problem}", style="red", markup=False, highlight=False)
@@ -530,19 +566,41 @@ def doctor() -> None:
 def clean(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Remove the cache: twins, avatars, trained folds. All of it can be made again.
+    """Remove what memaa keeps in its cache: twins, avatars, trained folds. All of it can be made again.
+
+    Files of yours in the same folder stay, and so does what a link points to.
 
     Example: [bold]memaa clean --yes[/bold]
     """
-    import shutil
-
     folder = cache_root()
-    if not folder.exists():
+    if not os.path.lexists(folder):
         out.print(f"{folder}: nothing there", markup=False, highlight=False)
         return
-    if yes or typer.confirm(f"Remove {folder}?"):
-        shutil.rmtree(folder)
-        out.print(f"removed {folder}", markup=False, highlight=False)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no folder; MEMAA_CACHE names the folder of the cache")
+    if not yes:
+        typer.confirm(f"Remove what memaa keeps in {folder}?", abort=True)
+    left, failures = remove_kept(folder)
+    stays = f"; what is not memaa's stays: {in_short(left)}" if left else ""
+    out.print(f"removed what memaa kept in {folder}{stays}", markup=False, highlight=False)
+    for failure in failures:
+        err.print(f"cannot be removed: {failure}", style="red", markup=False, highlight=False)
+    if failures:
+        raise typer.Exit(PARTLY)
+
+
+def in_short(paths: Sequence[Path]) -> str:
+    """Name the first few of many paths.
+
+    Examples
+    --------
+    >>> in_short([Path("a"), Path("b")])
+    'a, b'
+    """
+    more = len(paths) - MOST_NAMED
+    return ", ".join(str(path) for path in paths[:MOST_NAMED]) + (
+        f" and {more} more" if more > 0 else ""
+    )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import warnings
 from concurrent.futures import BrokenExecutor
@@ -30,6 +31,8 @@ from memaa_lib.experiments import ablations, comparison, pretraining, reference_
 from memaa_lib.paper import DATASETS
 from memaa_lib.protocol import Results
 from tests.fake_releases import fake_renderer, make_twin, trees
+
+ROOT = Path(__file__).resolve().parents[1]
 
 __all__ = ["fake_renderer", "make_twin", "trees"]
 
@@ -148,7 +151,11 @@ def test_avatar_of_the_sample_video(memaa, tmp_path):
         (["run", "1"], 1, "1: fits several notebooks: 10_"),
         (["run", "05", "--dataset", "fer"], 1, "fer: unknown data set"),
         (["run", "05", "-p", "datset=smic"], 1, "no parameter 'datset'"),
-        (["run", "05", "-p", "alpha=big"], 1, "parameter alpha is 'big', expected a float"),
+        (
+            ["run", "05", "-p", "alpha=big"],
+            1,
+            "parameter alpha is 'big', expected a number such as 10.0",
+        ),
         (["run", "05", "-p", "alpha"], 1, "expected NAME=VALUE"),
         (["book", "--dataset", "fer"], 1, "fer: unknown data set"),
         (["data", "twin", "fer"], 1, "fer"),
@@ -232,14 +239,31 @@ def test_every_command_has_help_with_an_example(memaa):
         assert "Example" in out, command
 
 
-def test_clean_removes_the_cache_and_nothing_else(memaa, tmp_path, monkeypatch):
+def test_clean_removes_the_cache_and_nothing_else(memaa, tmp_path, monkeypatch, fake_renderer):
     monkeypatch.setenv("MEMAA_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "cache" / "twins").mkdir(parents=True)
+    assert memaa("clean", "--yes")[:2] == (0, f"{tmp_path / 'cache'}: nothing there\n")
     (tmp_path / "mine").mkdir()
+    assert memaa("data", "twin", "smic", "--clips", "4", "--jobs", "1")[0] == 0
+    assert any((tmp_path / "cache").iterdir())
+    code, out, _ = memaa("clean", "--yes")
+    assert (code, out) == (0, f"removed what memaa kept in {tmp_path / 'cache'}\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_clean_says_what_it_leaves_and_what_it_cannot_do(memaa, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path))
+    for number in range(10):
+        (tmp_path / f"mine{number}.txt").write_text("x")
     code, out, _ = memaa("clean", "--yes")
     assert code == 0
-    assert "removed" in out
-    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert f"what is not memaa's stays: {tmp_path / 'mine0.txt'}, " in out
+    assert out.endswith(f"{tmp_path / 'mine7.txt'} and 2 more\n")
+    monkeypatch.setattr(library_cli, "remove_kept", lambda folder: ([], ["x: Permission denied"]))
+    code, _, err = memaa("clean", "--yes")
+    assert (code, err) == (3, "cannot be removed: x: Permission denied\n")
+    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path / "mine0.txt"))
+    code, _, err = memaa("clean", "--yes")
+    assert (code, "mine0.txt: no folder; MEMAA_CACHE" in err) == (1, True)
 
 
 def test_version(memaa):
@@ -616,6 +640,12 @@ def test_a_graphics_card_that_cannot_be_used_is_said_in_one_line(memaa, monkeypa
     ("error", "code", "message"),
     [
         (BrokenExecutor(), 3, "memaa: a worker process was killed, perhaps for want of memory"),
+        (
+            OSError(errno.ENAMETOOLONG, "Too long", "x.png"),
+            1,
+            "memaa: x.png: cannot be written (Too",
+        ),
+        (UnicodeEncodeError("utf-8", "\udce9", 0, 1, "no"), 1, "memaa: '\\udce9': no Unicode"),
         (OSError(errno.ENOSPC, "No space left", "x.png"), 1, "memaa: x.png: cannot be written (No"),
         (PermissionError(errno.EACCES, "Denied", "x.png"), 1, "memaa: x.png: cannot be written"),
         (KeyboardInterrupt(), 130, "stopped; give the same command again to go on"),
@@ -661,3 +691,114 @@ def test_doctor_names_each_problem_and_ends_with_1(memaa, tmp_path, monkeypatch,
     assert "(real data; faces that may be published: " in told
     assert "smic data cannot be used" in told
     assert "(0.02 GB)" in told
+
+
+# ------------------------------------------------------------------ names, locales, homes
+LOCALES = {
+    "utf-8": {},
+    "C": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "ascii": {"PYTHONIOENCODING": "ascii"},
+    "cp1252": {"PYTHONIOENCODING": "cp1252"},
+}
+BYTES = os.fsdecode(b"caf\xe9 \xf0\x9f\x98\x80")
+
+
+def in_a_process(*arguments: str, cwd: Path, **environment: str) -> tuple[int, str, str]:
+    code = "import sys; from memaa_book.cli import main; sys.argv[0] = 'memaa'; main()"
+    path = os.pathsep.join([str(ROOT), str(ROOT / "book")])
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=cwd, env=os.environ | {"PYTHONPATH": path} | environment, capture_output=True,
+        text=True, errors="surrogateescape",
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("locale", LOCALES)
+def test_names_that_are_no_text_are_used_or_named(tmp_path, locale, colour_clip):
+    folder = tmp_path / BYTES
+    write_clip(folder / f"{BYTES}.mp4", Clip(colour_clip.frames, 25))
+    name = f"{BYTES}.mp4"
+    for code, arguments in (
+        (0, ["magnify", name, f"out{BYTES}.mp4"]),
+        (0, ["magnify", name, f"out{BYTES}"]),
+        (1, ["magnify", f"no{BYTES}.mp4", "x.mp4"]),
+        (1, ["avatar", name, f"{BYTES}.gif"]),
+        (1, ["score", f"{BYTES}.csv"]),
+        (1, ["data", "check", "smic", "--root", "."]),
+        (1, ["run", "11", "-p", f"video={name}"]),
+        (1, ["run", BYTES]),
+        (2, [BYTES]),
+        (0, ["data", "list"]),
+        (0, ["--help"]),
+    ):
+        cache = {"MEMAA_CACHE": str(folder / f"cache{BYTES}")}
+        got, _, err = in_a_process(*arguments, cwd=folder, **LOCALES[locale], **cache)
+        assert got == code, err
+        assert "Traceback" not in err
+    assert (folder / f"out{BYTES}.mp4").is_file()
+    assert len(list((folder / f"out{BYTES}").iterdir())) == 20
+
+
+def test_brackets_in_a_path_are_no_markup(memaa, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path / "[bold]x[/red]"))
+    monkeypatch.setenv("COLUMNS", "300")
+    code, out, err = memaa("doctor")
+    assert code == 0, err
+    assert f"{tmp_path / '[bold]x[/red]'} (0.00 GB)" in out
+
+
+def test_a_user_whom_the_system_does_not_know(memaa, tmp_path, monkeypatch):
+    def unknown(number):
+        raise KeyError(number)
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    for name in ("HOME", "XDG_CACHE_HOME", "MEMAA_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert memaa("data", "list")[0] == 0
+    assert memaa("magnify", str(sample_video()), "o.mp4")[0] == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["o.mp4"]  # no folder called ~
+
+
+def test_paths_in_the_environment_are_handed_on_as_absolute_ones(memaa, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEMAA_CACHE", "../cache")
+    assert memaa("data", "list")[0] == 0
+    assert os.environ["MEMAA_CACHE"] == str(tmp_path / ".." / "cache")
+
+
+def test_a_folder_that_was_removed_under_the_user_is_said(memaa, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    code, _, err = memaa("data", "list")
+    monkeypatch.chdir(tmp_path)
+    assert (code, err) == (1, "memaa: the current folder has been removed; change to another one\n")
+
+
+@pytest.mark.parametrize("what", ["file", "read-only"])
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(
+    memaa, tmp_path, monkeypatch, what
+):
+    monkeypatch.setattr(pages, "execute", lambda *_, **__: pytest.fail("the work began"))
+    (tmp_path / "file").write_text("x")
+    can = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: can(path, mode) and Path(path) != tmp_path / "read-only"
+    )
+    (tmp_path / "read-only").mkdir()
+    code, _, err = memaa("run", "11", "--out", str(tmp_path / what / "o.ipynb"))
+    assert code == 1
+    assert f"{tmp_path / what}: " in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_folder_without_the_book_is_named(memaa, tmp_path, monkeypatch):
+    monkeypatch.setattr(pages, "ROOT", tmp_path)
+    for command in (["run", "05"], ["book"]):
+        code, _, err = memaa(*command)
+        assert code == 1
+        assert f"memaa: {tmp_path}: holds no " in err
+        assert "set MEMAA_PROJECT" in err

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
+from memaa_lib._support.cache import check_file, given_path
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.running import progress
 from memaa_lib.cli import app, err, main, out
@@ -47,7 +47,7 @@ def run(
     Example: [bold]memaa run 05 --dataset casme2 -p alpha=15.0[/bold]
     """
     from memaa_book import guard
-    from memaa_book.pages import TITLES, check_parameters, execute, find_notebook
+    from memaa_book.pages import TITLES, check_parameters, execute, find_notebook, read_parameters
     from memaa_lib.datasets.examples import SHOW_FACES, allow_subjects
     from memaa_lib.datasets.roots import export_roots, tell_root
     from memaa_lib.paper import DATASETS
@@ -56,40 +56,29 @@ def run(
     allow_subjects(allow_subject or [])
     if show_faces:
         os.environ[SHOW_FACES] = "1"
-    parameters = from_here(dict(parse_parameter(text) for text in parameter or []))
+    parameters = from_here(read_parameters(source, parameter or []))
     if dataset is not None:
         if dataset not in TITLES:
             raise InputError(f"{dataset}: unknown data set; there are {', '.join(TITLES)}")
         parameters["dataset"] = dataset
     check_parameters(source, parameters)
+    place = target or Path(f"{source.stem}{'-' + dataset if dataset else ''}.ipynb")
+    check_file(place)
     export_roots()  # the notebook runs in a folder of its own
     for name in filter(None, DATASETS if dataset == "composite" else [dataset]):
         tell_root(name, parameters.get("root") or None)
-    place = target or Path(f"{source.stem}{'-' + dataset if dataset else ''}.ipynb")
     with progress(f"running {source.stem}", 1) as advance:
         check = (lambda path: None) if show_faces else guard.refuse_gated_faces
-        execute(source, place.resolve(), parameters, check=check)
+        execute(source, given_path(place), parameters, check=check)
         advance()
     private = "; it may show faces that must not be published" if show_faces else ""
     out.print(f"wrote {place}{private}", markup=False, highlight=False)
 
 
-def parse_parameter(text: str) -> tuple[str, Any]:
-    """Split ``NAME=VALUE``; the value is read as a YAML scalar, so it stays data."""
-    name, equals, value = text.partition("=")
-    if not equals or not name.isidentifier():
-        raise InputError(f"-p {text}: expected NAME=VALUE, e.g. -p alpha=15.0")
-    try:
-        parsed = yaml.safe_load(value) if value else ""
-    except yaml.YAMLError:
-        parsed = value
-    return name, parsed
-
-
 def from_here(parameters: dict[str, Any]) -> dict[str, Any]:
     """Make the paths among the parameters absolute: notebooks run elsewhere."""
     return {
-        name: str(Path(value).expanduser().absolute())
+        name: str(given_path(value))
         if name in PATHS and value and isinstance(value, str)
         else value
         for name, value in parameters.items()

@@ -11,7 +11,8 @@ from __future__ import annotations
 import ast
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,17 +20,20 @@ from typing import Any
 import jupytext
 import nbformat
 import yaml
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from memaa_book.processes import KernelManager, RunFailed
-from memaa_lib._support.cache import atomic_path
+from memaa_lib._support.cache import atomic_path, check_file, given_path
 from memaa_lib._support.errors import InputError
 from memaa_lib.paper import DATASET_TITLES
 
 # the checkout; another folder of the same shape can be named, e.g. a course's own copy of the book
-ROOT = Path(os.environ.get("MEMAA_PROJECT", Path(__file__).resolve().parents[2]))
+ROOT = given_path(os.environ.get("MEMAA_PROJECT") or Path(__file__).resolve().parents[2])
 COMMON = "common"
 PAGES = "book/pages/"
 TITLES = {**DATASET_TITLES, "composite": "Composite"}
+IN_WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
+KERNEL_OPTIONS = ("--log-level=50", "--IPKernelApp.exec_PYTHONSTARTUP=False")
 EXECUTION_TIMEOUT = 1800  # s a cell may take; a stuck notebook must not hold the book for ever
 
 
@@ -75,8 +79,18 @@ def toc_pages(toc: dict[str, Any]) -> Iterator[str]:
 
 def read_toc() -> dict[str, Any]:
     """Return ``_toc.yml``."""
+    check_project("_toc.yml")
     toc: dict[str, Any] = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
     return toc
+
+
+def check_project(needed: str) -> None:
+    """Raise a clear error unless the project's folder holds what is needed of the book."""
+    if not (ROOT / needed).exists():
+        raise InputError(
+            f"{ROOT}: holds no {needed}, so it is not the book's folder; set MEMAA_PROJECT to the folder "
+            "of the repository"
+        )
 
 
 def published_runs(datasets: Sequence[str] = ()) -> list[Run]:
@@ -105,6 +119,7 @@ def notebook_stems() -> list[str]:
 
 def find_notebook(name: str) -> Path:
     """Return the notebook that a number, a name, a stem (number and name) or a path names."""
+    check_project("notebooks")
     wanted = Path(name).stem
     names = {stem: (stem, *stem.split("_", 1)) for stem in notebook_stems()}
     found = [stem for stem in names if wanted in names[stem]]
@@ -132,31 +147,89 @@ def is_tagged(cell: nbformat.NotebookNode, tag: str) -> bool:
 
 def known_parameters(source: Path) -> dict[str, Any]:
     """Return the parameters of a notebook with their defaults."""
+    return {name: default for name, (default, _) in _parameters(source).items()}
+
+
+def _parameters(source: Path) -> dict[str, tuple[Any, Any]]:
+    """Return the parameters of a notebook with their defaults and types (as annotated, if they are)."""
     # papermill.inspect_notebook reads line by line, and loses a parameter whose comment holds a "="
-    found: dict[str, Any] = {}
+    found: dict[str, tuple[Any, Any]] = {}
     for cell in read_source(source).cells:
         if not is_tagged(cell, "parameters"):
             continue
         for statement in ast.parse(cell.source).body:
             if isinstance(statement, ast.AnnAssign) and statement.value is not None:
-                found[ast.unparse(statement.target)] = ast.literal_eval(statement.value)
+                default = ast.literal_eval(statement.value)
+                found[ast.unparse(statement.target)] = default, ast.unparse(statement.annotation)
             elif isinstance(statement, ast.Assign):
-                found[ast.unparse(statement.targets[0])] = ast.literal_eval(statement.value)
+                default = ast.literal_eval(statement.value)
+                of = (
+                    f"[{type(default[0]).__name__}]"
+                    if isinstance(default, list) and default
+                    else ""
+                )
+                name = ast.unparse(statement.targets[0])
+                found[name] = default, type(default).__name__ + of
     return found
+
+
+def read_parameters(source: Path, texts: Sequence[str]) -> dict[str, Any]:
+    """Understand what a command line gives as ``NAME=VALUE``, by the types that the notebook states.
+
+    A text stays as it was typed; of a list the items stand between commas.
+    """
+    given = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise InputError(f"-p {text}: expected NAME=VALUE, e.g. -p alpha=15.0")
+        given[name] = value
+    known = _parameters(source)
+    check_names(source, given)
+    return {name: _converted(source, name, value, *known[name]) for name, value in given.items()}
+
+
+def _converted(source: Path, name: str, text: str, default: Any, kind: Any) -> Any:
+    """Return a text as a value of the type that an annotation names."""
+    if "None" in kind and text.lower() in ("", "none", "null"):
+        return None
+    value: Any = text
+    if kind.startswith(("list", "tuple")):
+        value = [item.strip(" '\"") for item in text.strip(" []()").split(",") if item.strip()]
+    try:
+        return TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False)).validate_python(value)
+    except (ValidationError, PydanticUserError):
+        raise _misfit(source, name, text, default, kind) from None
+
+
+def _misfit(source: Path, name: str, value: Any, default: Any, kind: str) -> InputError:
+    expected = " or ".join(IN_WORDS.get(word, word) for word in kind.split(" | ") if word != "None")
+    example = "" if default is None else f" such as {default!r}"
+    return InputError(f"{source.stem}: parameter {name} is {value!r}, expected {expected}{example}")
+
+
+def check_names(source: Path, given: Iterable[str]) -> None:
+    """Raise a clear error for a parameter that the notebook does not have."""
+    known = known_parameters(source)
+    for name in given:
+        if name not in known:
+            there = f"it has {', '.join(known)}" if known else "it has none"
+            raise InputError(f"{source.stem}: no parameter {name!r}; {there}")
 
 
 def check_parameters(source: Path, given: dict[str, Any]) -> None:
     """Raise a clear error for a parameter that the notebook does not have or of another type."""
-    known = known_parameters(source)
+    check_names(source, given)
     for name, value in given.items():
-        if name not in known:
-            raise InputError(f"{source.stem}: no parameter {name!r}; it has {', '.join(known)}")
-        kind = type(known[name])
+        default, kind = _parameters(source)[name]
         # an int will do for a float; True and False are no numbers here
-        if type(value) is not kind and (kind, type(value)) != (float, int):
+        fits = type(value) is type(default) or (type(default), type(value)) == (float, int)
+        if not fits and "None" not in kind:
+            raise _misfit(source, name, value, default, kind)
+        if str(value).encode("utf-8", "replace").decode() != str(value):
             raise InputError(
-                f"{source.stem}: parameter {name} is {value!r}, expected a {kind.__name__} "
-                f"such as {known[name]!r}"
+                f"{source.stem}: parameter {name} is {value!r}, which is no Unicode (UTF-8) and cannot "
+                "stand in a notebook; give the file or folder another name"
             )
 
 
@@ -208,6 +281,7 @@ def execute(
         If a cell raised; says where the notebook is kept.
     """
     check_parameters(source, parameters)
+    check_file(target)
     import papermill
     from jupyter_core.utils import ensure_event_loop
     from nbclient.exceptions import DeadKernelError
@@ -217,26 +291,28 @@ def execute(
     for number, cell in enumerate(notebook.cells):  # the same in every run, whatever is injected
         cell["id"] = f"c{number:03d}"
     os.environ.setdefault("TQDM_DISABLE", "1")
-    with atomic_path(target) as temporary:
-        prepared = temporary.with_suffix(".source.ipynb")
+    # elsewhere, because papermill writes where it stands into the notebook, and not every path is text
+    with tempfile.TemporaryDirectory() as folder:
+        prepared, executed = Path(folder, "source.ipynb"), Path(folder, f"{source.stem}.ipynb")
         nbformat.write(notebook, prepared)
         try:
             papermill.execute_notebook(
                 str(prepared),
-                str(temporary),
+                str(executed),
                 parameters=parameters,
                 kernel_name="python3",
                 kernel_manager_class=KernelManager,
+                # nothing of the user's own settings, no remarks on the kernel's transport and end
+                extra_arguments=[f"--ipython-dir={folder}", *KERNEL_OPTIONS],
                 # papermill's own cwd is that of the whole process, and notebooks run beside each other
                 resources={"metadata": {"path": str(ROOT / "notebooks")}},
                 progress_bar=False,
                 execution_timeout=EXECUTION_TIMEOUT,
-                extra_arguments=["--log-level=40"],  # the kernel's remarks on its own transport
             )
         except PapermillExecutionError as error:
             kept = failed or target.with_name(f"{target.stem}.failed.ipynb")
             kept.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(temporary, kept)
+            shutil.copyfile(executed, kept)
             raise RunFailed(
                 f"{source.stem}: {error.ename}: {error.evalue}; the notebook is kept at {kept}"
             ) from None
@@ -245,10 +321,11 @@ def execute(
                 f"{source.stem}: the kernel ended before the notebook did; {error}"
             ) from None
         finally:
-            prepared.unlink(missing_ok=True)
             ensure_event_loop().close()  # Jupyter makes one in each thread, and leaves it open
-        tidy(temporary)
-        check(temporary)
+        tidy(executed)
+        check(executed)
+        with atomic_path(target) as temporary:
+            shutil.copyfile(executed, temporary)
 
 
 def leave_out(run: Run, why: str) -> None:

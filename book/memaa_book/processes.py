@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,18 @@ def ending_processes() -> Iterator[None]:
 _context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
 
 
+def start_server() -> None:
+    """Start the fork server if there is none; it imports what kernels will be forked with."""
+    if _context.get_start_method() != "forkserver":
+        return
+    _context.set_forkserver_preload(list(PRELOADED))
+    # who makes warnings errors means their own code, not what other people's does when it is imported
+    told = os.environ.pop("PYTHONWARNINGS", None)
+    forkserver.ensure_running()
+    if told is not None:
+        os.environ["PYTHONWARNINGS"] = told
+
+
 class KernelProcess(_context.Process):  # type: ignore[misc, name-defined]
     """A kernel, with the methods of :class:`subprocess.Popen` that Jupyter asks for."""
 
@@ -120,11 +133,13 @@ class ForkedKernel(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Fork the kernel; the command's last words are the connection file and options."""
-        environment = {**os.environ, **kwargs.get("env", {})}
+        environment = {**os.environ, **kwargs.get("env", {}), "MPLBACKEND": INLINE}
+        environment.pop("PYTHONWARNINGS", None)
         process = KernelProcess(target=be_a_kernel, args=(cmd[3:], kwargs["cwd"], environment))
         with _starting:
             if _stopping.is_set():
                 raise RunFailed("stopped")
+            start_server()
             process.start()
             _processes.add(process)
         self.process, self.pid, self.pgid = process, process.pid, process.pid
@@ -154,8 +169,9 @@ def be_a_kernel(arguments: list[str], folder: str, environment: Mapping[str, str
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    # read when matplotlib was imported, before there was a kernel
-    matplotlib.rcParams["backend"] = os.environ.get("MPLBACKEND") or INLINE
+    # figures go into the notebook, also where a cluster's profile asks for files; matplotlib read the
+    # variable when it was imported
+    matplotlib.rcParams["backend"] = INLINE
     app = IPKernelApp.instance(parent_handle=os.getppid())
     app.initialize(arguments)
     app.start()

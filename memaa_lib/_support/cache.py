@@ -7,10 +7,14 @@ at all.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import json
 import os
+import re
+import shutil
+import tempfile
 import uuid
 import zipfile
 import zlib
@@ -29,6 +33,14 @@ VERSION = 1
 
 It stands in the name of everything that is kept but the twins, which know their own code.
 """
+
+PARTS = (
+    "avatars", "clips", "compiled", "features", "folds", "guard", "inputs", "pictures",
+    "pretraining", "twins",
+)  # fmt: skip
+"""Folders of the cache. What they hold bears a :func:`fingerprint` in its name (compiled code a longer one)."""
+
+_OWN_NAME = re.compile(r"(?<![0-9a-f])([0-9a-f]{16}|[0-9a-f]{40})(?![0-9a-f])")
 
 T = TypeVar("T")
 Arrays = tuple[NDArray[Any], ...]
@@ -55,10 +67,39 @@ def cache_root() -> Path:
     >>> del os.environ["MEMAA_CACHE"]
     """
     if chosen := os.environ.get("MEMAA_CACHE"):
-        return Path(chosen).expanduser()
+        return given_path(chosen)
     import platformdirs  # here, because a machine that only trains need not have it
 
-    return Path(platformdirs.user_cache_dir("memaa"))
+    try:
+        return Path(platformdirs.user_cache_dir("memaa"))
+    except RuntimeError:
+        raise InputError(
+            "nobody knows your home folder, in which the cache would be: set MEMAA_CACHE to a folder"
+        ) from None
+
+
+def given_path(text: Path | str) -> Path:
+    """Return a path that somebody gave as an absolute one; ``~`` is their home folder, if they have one."""
+    return Path(os.path.expanduser(text)).absolute()  # pathlib raises for a user that there is not
+
+
+def place_compiled_code(package: Path) -> None:
+    """Tell Numba where to keep compiled code if it cannot stand in the package: Numba gives up without a place.
+
+    That is a folder of the cache, else one that goes when this process ends. Processes that are started
+    from here use it, too.
+    """
+    named = os.environ.get("NUMBA_CACHE_DIR")
+    if is_writable(package / "__pycache__") or (named and is_writable(named)):
+        return
+    with contextlib.suppress(InputError):
+        place = cache_root() / "compiled"
+        check_folder(place)
+        os.environ["NUMBA_CACHE_DIR"] = str(place)
+        return
+    with contextlib.suppress(OSError):  # nothing at all can be written
+        os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="memaa-")
+        atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
 
 
 def fingerprint(*parts: Any) -> str:
@@ -84,12 +125,22 @@ def fingerprint(*parts: Any) -> str:
 
 def check_folder(path: Path | str) -> None:
     """Raise a clear error unless files can be written in a folder, which need not exist yet."""
-    path = Path(path).expanduser().absolute()
-    there = next(place for place in (path, *path.parents) if place.exists())
-    if not there.is_dir():
+    path = given_path(path)
+    # os.path, because pathlib raises where a folder above may not be looked into
+    there = next(place for place in (path, *path.parents) if os.path.exists(place))
+    if not os.path.isdir(there):
         raise InputError(f"{there}: no folder, so nothing can be written in {path}; name another")
     if not os.access(there, os.W_OK | os.X_OK):
         raise InputError(f"{there}: cannot be written, so neither can {path}; name another folder")
+
+
+def is_writable(path: Path | str) -> bool:
+    """Tell whether :func:`check_folder` lets a folder pass."""
+    try:
+        check_folder(path)
+    except InputError:
+        return False
+    return True
 
 
 def check_file(path: Path | str) -> None:
@@ -134,6 +185,8 @@ def kept(
         with contextlib.suppress(*_MISSING_OR_DAMAGED):
             values[position] = read(place)
     missing = [position for position in range(len(places)) if position not in values]
+    for folder in {places[position].parent for position in missing}:
+        check_folder(folder)  # before the work, not after it
     made = make(missing) if missing else ()
     for position, value in zip(missing, made, strict=True):
         with atomic_path(places[position]) as temporary:
@@ -155,3 +208,56 @@ def _read_arrays(path: Path) -> Arrays:
 
 def _write_arrays(path: Path, arrays: Arrays) -> None:
     np.savez(path, *arrays)
+
+
+# ------------------------------------------------------------------ emptying the cache
+def remove_kept(root: Path) -> tuple[list[Path], list[str]]:
+    """Remove what the program keeps in a cache's folder, and nothing else that stands there.
+
+    Links are not followed. The folder itself goes, too, if that leaves it empty.
+
+    Returns
+    -------
+    left : list of pathlib.Path
+        What still stands in the folder and in its parts.
+    failures : list of str
+        What could not be removed, each with the reason.
+    """
+    failures: list[str] = []
+    parts = [root / name for name in PARTS if _is_folder(root / name)]
+    left = [path for part in parts for path in _remove_own(part, failures)]
+    left += [path for path in _entries(root, failures) if path not in parts]
+    if not left and not failures and not root.is_symlink():
+        root.rmdir()
+    return left, failures
+
+
+def _remove_own(folder: Path, failures: list[str]) -> list[Path]:
+    """Remove what bears a fingerprint in its name, here and in folders below; return what is left."""
+    left = []
+    for path in _entries(folder, failures):
+        if not _OWN_NAME.search(path.name):
+            left += _remove_own(path, failures) if _is_folder(path) else [path]
+            continue
+        try:
+            shutil.rmtree(path) if _is_folder(path) else path.unlink()
+        except OSError as error:
+            if os.path.lexists(path):  # else another process was quicker
+                failures.append(f"{error.filename or path}: {error.strerror}")
+    with contextlib.suppress(OSError):  # it is not empty
+        folder.rmdir()
+    return left
+
+
+def _is_folder(path: Path) -> bool:
+    """Tell a folder from a link to one; what may not be looked at is none."""
+    return os.path.isdir(path) and not os.path.islink(path)
+
+
+def _entries(folder: Path, failures: list[str]) -> list[Path]:
+    """List a folder; one that may not be looked into is a failure."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        failures.append(f"{folder}: {error.strerror}")
+        return []

@@ -2,8 +2,8 @@
 
 What they work out stands in the modules that call them: ``magnify_literally`` and
 ``texture_intensity_literally`` are the definitions, and the tests hold the two together. Compiled
-code is cached beside this file (or where ``NUMBA_CACHE_DIR`` says); Numba compiles anew what it has
-kept if this file changes, and does not look at others.
+code is cached beside this file, or where ``NUMBA_CACHE_DIR`` says (see ``cache.place_compiled_code``);
+Numba compiles anew what it has kept if this file changes, and does not look at others.
 
 None of them is compiled with ``fastmath``: it lets the compiler reorder sums, which it does in one
 way in the process that compiles a function and in another in those that read it from the cache, and

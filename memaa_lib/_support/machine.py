@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -10,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from memaa_lib._support.cache import cache_root
+from memaa_lib._support.cache import PARTS, cache_root, check_folder
 from memaa_lib._support.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,7 +56,6 @@ def processor() -> str:
 
 def cpu_features() -> str:
     """Return the vector instructions that NumPy uses; they can change the last digits of a result."""
-    import contextlib
     import io
 
     import numpy as np
@@ -142,13 +142,17 @@ def examine() -> tuple[list[tuple[str, str]], list[str]]:
     counts = ", ".join(f"{name} {count}" for name, count in thread_counts().items())
     rows.append(("threads now", counts))
     folder = cache_root()
-    rows.append(("cache", f"{folder} ({folder_size(folder) / 1e9:.2f} GB)"))
-    for part in sorted(path for path in folder.glob("*") if path.is_dir()):
-        rows.append((f"  {part.name}", f"{folder_size(part) / 1e9:.2f} GB"))
-    writable = next(p for p in [folder, *folder.parents] if p.exists())
-    if not os.access(writable, os.W_OK):
-        problems.append(f"{writable} cannot be written: set MEMAA_CACHE to a folder that can")
-    free = shutil.disk_usage(next(p for p in [folder, *folder.parents] if p.exists())).free / 1e9
+    sizes = {part: folder_size(folder / part) for part in PARTS if (folder / part).is_dir()}
+    rows.append(("cache", f"{folder} ({sum(sizes.values()) / 1e9:.2f} GB)"))
+    rows += [(f"  {part}", f"{size / 1e9:.2f} GB") for part, size in sizes.items()]
+    try:
+        check_folder(folder)
+    except InputError as error:
+        problems.append(f"the cache: {error}: set MEMAA_CACHE")
+    free = (
+        shutil.disk_usage(next(p for p in [folder, *folder.parents] if os.path.exists(p))).free
+        / 1e9
+    )
     rows.append(("free disk", f"{free:.0f} GB"))
     if free < FREE_GB:
         problems.append(
@@ -185,4 +189,9 @@ def check_device(device: str, *, here: bool = True) -> None:
 
 def folder_size(folder: Path) -> int:
     """Return the bytes below a folder, which need not exist."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    size = 0
+    for place, _, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(OSError):  # gone in the meantime, or not to be looked at
+                size += os.lstat(os.path.join(place, name)).st_size
+    return size

@@ -154,7 +154,7 @@ def in_parallel(
 
 
 def end_when_killed() -> None:
-    """Let ``kill``, and a batch system whose time is up, end this process as Ctrl-C does."""
+    """Let ``kill``, a batch system whose time is up and a closed terminal end this process as Ctrl-C does."""
 
     def end(*_: object) -> None:
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script
@@ -162,6 +162,9 @@ def end_when_killed() -> None:
         signal.raise_signal(signal.SIGINT)
 
     signal.signal(signal.SIGTERM, end)
+    hang_up = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hang_up and signal.getsignal(hang_up) is not signal.SIG_IGN:  # else nohup asked to go on
+        signal.signal(hang_up, end)
 
 
 def _in_process(filters: list[Any], function: Callable[..., Any], task: tuple[Any, ...]) -> Any:

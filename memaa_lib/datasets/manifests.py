@@ -27,6 +27,7 @@ from pydantic import (
     model_validator,
 )
 
+from memaa_lib._support.cache import given_path
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.machine import ROOT
 from memaa_lib.paper import CLASSES, DATASETS
@@ -292,7 +293,7 @@ AnyManifest = TypeVar("AnyManifest", DatasetManifest, CompositeManifest)
 def manifests_folder() -> Path:
     """Return the folder of the manifests: ``$MEMAA_MANIFESTS``, else the one beside the package."""
     chosen = os.environ.get("MEMAA_MANIFESTS")
-    folder = Path(chosen).expanduser() if chosen else ROOT / "data_manifests"
+    folder = given_path(chosen) if chosen else ROOT / "data_manifests"
     if not folder.is_dir():
         raise InputError(
             f"{folder}: no folder of data manifests; install the package from its repository "

@@ -9,6 +9,7 @@ from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from memaa_lib._support.cache import given_path
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.machine import ROOT
 from memaa_lib.datasets.layout import choose_tree
@@ -19,6 +20,7 @@ from memaa_lib.datasets.truth import find_truth_folder
 logger = logging.getLogger(__name__)
 
 CONFIG_NAME = "memaa.toml"
+HERE = "MEMAA_HERE"  # set by a command for the processes that it starts
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,10 @@ def released_root(dataset: str, root: Path | str | None = None) -> Path | None:
 def export_roots(environ: MutableMapping[str, str] = os.environ) -> None:
     """Check the configured roots and name them to processes that start in another folder.
 
-    What ``memaa.toml`` or a relative path says depends on the current folder, and pages run in theirs.
+    What ``memaa.toml`` or a relative path says depends on the current folder, and pages run in theirs:
+    they look for a ``memaa.toml`` from here, too, and not from their own folder.
     """
+    environ[HERE] = str(_here())
     for dataset in dataset_names():
         path = released_root(dataset)
         if path is not None:
@@ -81,7 +85,7 @@ def given_roots(texts: Sequence[str], members: Sequence[str]) -> dict[str, Path]
                 raise InputError(
                     f"--root {text}: several roots are given; name the set of each: SET=FOLDER"
                 )
-            above = Path(text).expanduser()
+            above = given_path(text)
             named = {one: above / one if len(members) > 1 else above for one in members}
         elif name not in members or name in named:
             expected = ", ".join(members)
@@ -133,19 +137,24 @@ def _variable(dataset: str) -> str:
 
 
 def _existing(path: Path, named_by: str) -> Path:
-    path = path.expanduser().absolute()
+    path = given_path(path)
     if not path.is_dir():
         raise InputError(f"{path}: no such folder ({named_by}); name the folder of the data")
     return path
 
 
+def _here() -> Path:
+    """Return the folder in which the user stands."""
+    return Path(os.environ.get(HERE) or Path.cwd())
+
+
 def _root_in_config(dataset: str) -> Path | None:
-    here = Path.cwd()
+    here = _here()
     for folder in (here, *here.parents, ROOT):
         file = folder / CONFIG_NAME
         named = _roots_table(file).get(dataset) if file.is_file() else None
         if named is not None:
-            return _existing(folder / Path(named).expanduser(), str(file))
+            return _existing(folder / os.path.expanduser(named), str(file))
     return None
 
 

@@ -132,8 +132,8 @@ class TestExecute:
         source = project / "notebooks" / "09_one.md"
         for parameters, message in [
             ({"datset": "smic"}, "no parameter 'datset'; it has dataset, count"),
-            ({"count": "many"}, "expected a int"),
-            ({"count": True}, "expected a int"),
+            ({"count": "many"}, "expected a whole number such as 3"),
+            ({"count": True}, "expected a whole number such as 3"),
         ]:
             with pytest.raises(InputError, match=message):
                 execute(source, project / "out.ipynb", parameters)

@@ -62,7 +62,20 @@ def test_another_folder_finds_what_was_exported(project, trees, tmp_path, monkey
     assert environ == {
         "MEMAA_SMIC_ROOT": str(Path.cwd() / "r"),
         "MEMAA_SAMM_ROOT": str(project / "s"),
+        "MEMAA_HERE": str(Path.cwd()),
     }
+
+
+def test_a_page_sees_the_configuration_of_whoever_runs_it_and_no_other(
+    project, tmp_path, monkeypatch
+):
+    stated(project / "memaa.toml", "beside").parent.rename(tmp_path / "moved")
+    (tmp_path / "moved" / "notebooks").mkdir()
+    export_roots()
+    monkeypatch.chdir(tmp_path / "moved" / "notebooks")  # below a configuration that is not theirs
+    assert configured_root("smic") is None
+    monkeypatch.delenv("MEMAA_HERE")
+    assert configured_root("smic") == tmp_path / "moved" / "beside"
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

@@ -1,0 +1,48 @@
+"""The kernel of a page: this interpreter, whatever the user has set up for other notebooks."""
+
+import json
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from memaa_book import pages
+
+from tests.book.test_publish import code_outputs, project, write_page
+
+__all__ = ["project"]
+
+
+@pytest.mark.slow
+def test_nothing_of_the_users_own_settings_reaches_a_page(project, tmp_path, monkeypatch):
+    startup = tmp_path / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "mine.py").write_text("count = 99\nprint = None\n")
+    (tmp_path / "mine.py").write_text("dataset = 99\nprint = None\n")
+    kernels = tmp_path / "jupyter" / "kernels" / "python3"
+    kernels.mkdir(parents=True)
+    spec = {"argv": ["/bin/false", "{connection_file}"], "display_name": "x", "language": "python"}
+    (kernels / "kernel.json").write_text(json.dumps(spec))
+    for name, value in {
+        "IPYTHONDIR": tmp_path / "ipython",
+        "PYTHONSTARTUP": tmp_path / "mine.py",
+        "JUPYTER_PATH": tmp_path / "jupyter",
+        "PYTHONWARNINGS": "error",
+        "MPLBACKEND": "agg",
+        "HOME": tmp_path / "nowhere",
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    code = "import matplotlib.pyplot as plt, sys\nplt.plot([1, 2])\nprint(sys.executable)"
+    source = write_page(project / "notebooks", "09_drawn", code)
+    pages.execute(source, project / "out.ipynb", {})
+    outputs = nbformat.read(project / "out.ipynb", 4).cells[-1].outputs
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert [output for output in outputs if output.get("name") == "stderr"] == []
+    assert f"{sys.executable}\n" in code_outputs(project / "out.ipynb")
+
+
+@pytest.mark.slow
+def test_a_page_goes_where_names_are_no_text(project):
+    target = project / "caf\udce9.ipynb"
+    pages.execute(project / "notebooks" / "09_one.md", target, {"count": 2})
+    assert code_outputs(Path(target)) == ["casme2 2\n"]
