@@ -102,8 +102,9 @@ def main() -> None:
         if error.errno not in NO_PLACE:
             raise
         err.print(
-            f"memaa: {error.filename or 'a file'}: cannot be written ({error.strerror}); make room "
-            "or give another place (--out, MEMAA_CACHE), then the same command again",
+            f"memaa: {error.filename2 or error.filename or 'a file'}: cannot be written "
+            f"({error.strerror}); make room or give another place (--out, MEMAA_CACHE, TMPDIR), then "
+            "the same command again",
             style="red", markup=False, highlight=False,
         )  # fmt: skip
         sys.exit(1)

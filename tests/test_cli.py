@@ -647,6 +647,7 @@ def test_a_graphics_card_that_cannot_be_used_is_said_in_one_line(memaa, monkeypa
         ),
         (UnicodeEncodeError("utf-8", "\udce9", 0, 1, "no"), 1, "memaa: '\\udce9': no Unicode"),
         (OSError(errno.ENOSPC, "No space left", "x.png"), 1, "memaa: x.png: cannot be written (No"),
+        (OSError(errno.ENOSPC, "No", "a", None, "b"), 1, "memaa: b: cannot be written (No)"),
         (PermissionError(errno.EACCES, "Denied", "x.png"), 1, "memaa: x.png: cannot be written"),
         (KeyboardInterrupt(), 130, "stopped; give the same command again to go on"),
     ],
@@ -793,6 +794,18 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(
     assert code == 1
     assert f"{tmp_path / what}: " in err
     assert len(err.splitlines()) == 1
+
+
+def test_a_book_that_cannot_be_written_is_refused_before_the_work(memaa, tmp_path, monkeypatch):
+    project = tmp_path / "project"
+    shutil.copytree(pages.ROOT / "notebooks", project / "notebooks")
+    shutil.copy(pages.ROOT / "_toc.yml", project)
+    monkeypatch.setattr(pages, "ROOT", project)
+    can = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: can(path, mode) and Path(path) != project)
+    code, _, err = memaa("book", "--dataset", "smic")
+    assert code == 1
+    assert f"memaa: {project}: cannot be written, so neither can {project / 'build'}" in err
 
 
 def test_a_folder_without_the_book_is_named(memaa, tmp_path, monkeypatch):

@@ -35,7 +35,7 @@ from memaa_book.prepare import (
 from memaa_book.processes import RunFailed, ending_processes, run_stoppable
 from memaa_book.report import BuildReport, last_line
 from memaa_book.weave import weave_page
-from memaa_lib._support.cache import atomic_path, fingerprint
+from memaa_lib._support.cache import atomic_path, check_folder, fingerprint
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.running import end_when_killed
 from memaa_lib.datasets import load_index
@@ -80,6 +80,8 @@ def build_book(
     for name in datasets:
         if name not in known:
             raise InputError(f"{name}: unknown data set; there are {', '.join(known)}")
+    for folder in ("build", "_build", "book"):
+        check_folder(pages.ROOT / folder)
     needs = {run: needs_of(run, datasets) for run in pages.published_runs(datasets)}
     left_out = {run: why for run, some in needs.items() if (why := why_left_out(some))}
     needs |= {run: [] for run in left_out}

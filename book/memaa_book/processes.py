@@ -58,6 +58,7 @@ def run_stoppable(
             raise RunFailed("stopped")
         process = subprocess.Popen(
             command, cwd=folder, env=os.environ | environment, text=True,
+            errors="backslashreplace",  # names may be in it that are no text
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         _processes.add(process)

@@ -13,7 +13,7 @@ import pytest
 
 from memaa_lib._support import running
 from memaa_lib._support.errors import InputError
-from memaa_lib._support.running import in_parallel, progress, run_tasks
+from memaa_lib._support.running import end_when_killed, in_parallel, progress, run_tasks
 
 
 def test_progress_tells_another_process_how_far_it_is(monkeypatch, tmp_path, capsys):
@@ -116,8 +116,9 @@ def test_a_cluster_that_is_none_is_an_error():
         list(run_tasks(pow, (2,), [1], 1, cluster="localhost"))
 
 
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("ignored", [False, True])
-def test_kill_ends_a_process_as_ctrl_c_does_also_where_ctrl_c_is_ignored(ignored):
+def test_kill_ends_a_process_as_ctrl_c_does_also_where_ctrl_c_is_ignored(ignored, sent):
     code = (
         "import time\n"
         "from memaa_lib._support.running import end_when_killed\n"
@@ -137,6 +138,15 @@ def test_kill_ends_a_process_as_ctrl_c_does_also_where_ctrl_c_is_ignored(ignored
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    process.terminate()
+    process.send_signal(sent)
     assert process.communicate(timeout=30)[0] == "tidied up\n"
     assert process.returncode == 0
+
+
+def test_a_closed_terminal_does_not_end_what_nohup_started(monkeypatch):
+    handlers = {signal.SIGHUP: signal.SIG_IGN}
+    monkeypatch.setattr(signal, "getsignal", handlers.get)
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    end_when_killed()
+    assert handlers[signal.SIGHUP] is signal.SIG_IGN
+    assert callable(handlers[signal.SIGTERM])
