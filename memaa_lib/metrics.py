@@ -13,7 +13,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -387,6 +387,100 @@ def compare(
     ]
     bounds = ["low", "high", "difference", "difference_low", "difference_high"]
     return pd.DataFrame(rows, index=list(scored), columns=[metric, *bounds])
+
+
+@dataclass(frozen=True)
+class GroupDifference:
+    """Score of a group of people minus that of all others, with its 95 % bootstrap interval.
+
+    ``inside`` and ``outside`` are the scores of the two. ``p`` is the share of shuffles, of who belongs to
+    the group, that put the two at least as far apart.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    inside: Interval
+    outside: Interval
+
+
+def group_difference(
+    predictions: pd.DataFrame,
+    members: Collection[tuple[str, str]],
+    metric: str = "uar",
+    *,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> GroupDifference:
+    """Compare the score of some of the subjects with that of all others.
+
+    Parameters
+    ----------
+    predictions
+        Predictions table of one run.
+    members
+        Data set and subject of everyone in the group.
+    metric
+        Name of a score, see :func:`from_confusion`. UAR does not depend on how many clips of each class
+        a group has; UF1 and accuracy do.
+    resamples
+        Number of bootstrap resamples, and of shuffles.
+    seed
+        Seed of both.
+
+    Returns
+    -------
+    GroupDifference
+        Subjects are drawn, and shuffled, within their data set: what sets one data set apart from
+        another is no difference of the groups.
+
+    Raises
+    ------
+    InputError
+        If the table is unusable, a member has no clip in it, or the group is nobody or everybody.
+
+    Examples
+    --------
+    >>> rows = [("smic", f"s{i:02d}", "c", "negative", "negative") for i in range(6)]
+    >>> table = pd.DataFrame(rows, columns=COLUMNS)
+    >>> found = group_difference(table, [("smic", "s00"), ("smic", "s01")], resamples=100)
+    >>> found.difference, found.p
+    (0.0, 1.0)
+    """
+    table = check_predictions(predictions)
+    matrices, strata = _subject_matrices(table)
+    people = sorted(set(zip(table["dataset"], table["subject"], strict=True)))
+    strangers = sorted(set(members) - set(people))
+    if strangers:
+        raise InputError(f"{'/'.join(map(str, strangers[0]))}: no clip of this subject to score")
+    inside = np.array([person in set(members) for person in people])
+    if inside.all() or not inside.any():
+        raise InputError(
+            f"a group of {inside.sum()} of {inside.size} subjects has nothing beside it"
+        )
+
+    def scores_of(weights: NDArray[Any]) -> NDArray[np.float64]:
+        return np.asarray(from_confusion(np.tensordot(weights, matrices, axes=1), metric))
+
+    drawn = _draws(2 * strata + inside, resamples, seed)
+    ends = [(scores_of(1.0 * part), scores_of(drawn * part)) for part in (inside, ~inside)]
+    difference = float(ends[0][0] - ends[1][0])
+    generator = np.random.default_rng([seed, 2])
+    shuffled = np.tile(inside, (resamples, 1))
+    for stratum in np.unique(strata):
+        in_set = strata == stratum
+        shuffled[:, in_set] = generator.permuted(shuffled[:, in_set], axis=1)
+    chance = scores_of(1.0 * shuffled) - scores_of(1.0 * ~shuffled)
+    as_far = (
+        np.abs(chance) >= abs(difference) - 1e-12
+    )  # the same difference, summed in another order
+    return GroupDifference(
+        difference,
+        *_middle(ends[0][1] - ends[1][1]),
+        float((1 + as_far.sum()) / (1 + resamples)),
+        *(Interval(float(value), *_middle(resampled)) for value, resampled in ends),
+    )
 
 
 def _middle(drawn: NDArray[np.float64]) -> tuple[float, float]:

@@ -298,6 +298,53 @@ def test_comparing_many_methods_equals_comparing_two_at_a_time():
         metrics.compare({"one": [one, one], "other": one}, "one")
 
 
+def test_a_group_that_is_read_worse_is_told_from_the_others():
+    weak = random_table(hit_rate=0.0, subjects=20, clips=8)
+    people = sorted(set(zip(weak["dataset"], weak["subject"], strict=True)))
+    group = people[::2]  # half of each data set
+    outside = ~weak.set_index(["dataset", "subject"]).index.isin(group)
+    table = weak.assign(prediction=weak["prediction"].mask(outside, weak["label"]))
+    found = metrics.group_difference(table, group, resamples=400)
+    inside = table[~outside]
+    assert found.inside.value == metrics.uar(inside["label"], inside["prediction"])
+    assert found.outside.value == found.outside.low == found.outside.high == 1
+    assert found.difference == found.inside.value - 1
+    assert found.high < 0
+    assert found.p == pytest.approx(1 / 401)
+    other = metrics.group_difference(table, people[1::2], resamples=400)
+    assert other.difference == -found.difference
+    assert other.p == found.p
+
+
+def test_the_interval_of_a_group_is_that_of_its_subjects():
+    """Within each group the resamples are of the same kind, so only the draws differ."""
+    table = random_table(hit_rate=0.5, subjects=20, clips=8)
+    group = sorted(set(zip(table["dataset"], table["subject"], strict=True)))[::2]
+    found = metrics.group_difference(table, group, resamples=4000).inside
+    alone = table[table.set_index(["dataset", "subject"]).index.isin(group)]
+    expected = metrics.subject_bootstrap(alone, "uar", resamples=4000)
+    assert found.value == expected.value
+    assert [found.low, found.high] == pytest.approx([expected.low, expected.high], abs=0.02)
+
+
+def test_a_group_that_is_a_data_set_cannot_be_shuffled():
+    """What sets one data set apart from another is no difference of the groups."""
+    table = random_table(hit_rate=0.5)
+    smic = {("smic", one) for one in table.loc[table["dataset"] == "smic", "subject"]}
+    assert metrics.group_difference(table, smic, resamples=50).p == 1
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [([], "0 of 6"), (None, "6 of 6"), ([("smic", "nobody")], "smic/nobody: no clip")],
+)
+def test_a_group_needs_others_beside_it(members, message):
+    table = random_table()
+    everybody = set(zip(table["dataset"], table["subject"], strict=True))
+    with pytest.raises(InputError, match=message):
+        metrics.group_difference(table, everybody if members is None else members)
+
+
 def test_resamples_must_be_positive():
     with pytest.raises(InputError, match="resamples"):
         metrics.subject_bootstrap(random_table(), resamples=0)
