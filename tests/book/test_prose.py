@@ -71,6 +71,14 @@ ALLOWED = {
         "11": "1 + 10",
         "64": "the page's stripes, px",
     },
+    "18": {
+        "2": "a cited publication",
+        "54": "a cited publication",
+        "47": "a cited publication",
+        "61": "a cited publication",
+        "34.7": "a cited publication",
+        "0.8": "a cited publication",
+    },
 }
 PRINTED = re.compile(r"^\.\d{2,4}$|^7[14]\.\d+$")  # how the audit quotes scores: .7104, 71.04 %
 AUDIT = "09"  # the page on numbers in print
