@@ -51,7 +51,13 @@
     if (Math.abs(moved) > 60) show(now + (moved < 0 ? 1 : -1));
   });
   addEventListener("resize", fit);
-  addEventListener("load", fit); // pictures have their size only now
+  addEventListener("load", () => { // pictures have their size only now
+    for (const image of deck.querySelectorAll(".slide > img, .slide > figure > img")) {
+      const tall = image.naturalWidth < 1.7 * image.naturalHeight;
+      image.closest(".slide").classList.toggle("beside", tall);
+    }
+    fit();
+  });
   addEventListener("hashchange", () => show(Number(location.hash.slice(1)) - 1 || 0));
   show(Number(location.hash.slice(1)) - 1 || 0);
 })();

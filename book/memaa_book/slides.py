@@ -1,36 +1,34 @@
-"""Slides for each lesson of the course, made from the built pages."""
+"""Slides for each lesson of the course: written in ``book/slides/``, with figures from the built pages.
+
+A deck is Markdown, and a line ``---`` ends a slide. ``![How its alternative text begins](page-avatar)``
+stands for a figure, film or player of the page with that label, as it is in the first of its tabs, and
+``[text](page-avatar)`` leads there. A table that draws intervals goes by how its caption begins.
+"""
 
 from __future__ import annotations
 
+import copy
 import html
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
 from memaa_book import pages
 from memaa_book.published import built_book, whole_folder
 from memaa_lib._support.errors import InputError
 
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+
 LESSON = re.compile(r"^## Lesson (\d+): (.+)\n+\*\*Pages?\*\* (.+)$", re.MULTILINE)
 LABEL = re.compile(r"\{ref\}`([\w-]+)`")
-SLIDE_LINES = 15  # about so many lines of text fit on a slide
-NO_SLIDE = ("Exercises", "All items")
-PICTURES = [
-    "img",
-    "video",
-    "figure",
-    "memaa-film",
-    "memaa-live",
-    "memaa-scrubber",
-    "memaa-compare",
-    "memaa-explorer",
-]
-BLOCKS = ["p", "ul", "ol", "dl", "div", "table", "figure", "blockquote"]
+TAB = re.compile(r"\s+that\s+the\s+tab\s+names")
+END_OF_SLIDE = re.compile(r"^---$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -64,9 +62,8 @@ def pages_by_label() -> dict[str, str]:
 
 
 def write_slides(target: Path | None = None) -> list[Path]:
-    """Write one deck of slides a lesson, from the built pages.
+    """Write one deck of slides a lesson, from its source and the built pages.
 
-    A heading begins a slide, each sentence is a point, equations keep their numbers and players move.
     The decks need no network; their links lead to the book beside them.
 
     Parameters
@@ -82,30 +79,104 @@ def write_slides(target: Path | None = None) -> list[Path]:
     Raises
     ------
     InputError
-        If the book has not been built.
+        If the book has not been built, or a deck asks for a page or figure that there is not.
     """
-    from bs4 import BeautifulSoup
-
     book = built_book()
     folder = target or pages.ROOT / "_build" / "slides"
-    lessons, places = read_lessons(), pages_by_label()
+    lessons, shelf = read_lessons(), Shelf(book, pages_by_label())
     written = []
     with whole_folder(folder) as temporary:
         copy_assets(book, temporary)
-        guide = BeautifulSoup((book / "book/course.html").read_text("utf-8"), "html.parser")
         for lesson in lessons:
-            slides = [title_slide(lesson, guide)]
-            for label in lesson.labels:
-                path = book / f"{places[label]}.html"
-                page = BeautifulSoup(path.read_text("utf-8"), "html.parser")
-                relocate(page, path, book)
-                slides += page_slides(page)
-            text = deck(f"Lesson {lesson.number}: {lesson.title}", slides)
+            source = pages.ROOT / "book" / "slides" / f"lesson-{lesson.number}.md"
+            text = deck(f"Lesson {lesson.number}: {lesson.title}", read_deck(source, shelf))
             keep_images(text, book, temporary)
             (temporary / f"lesson-{lesson.number}.html").write_text(text, "utf-8")
             written.append(folder / f"lesson-{lesson.number}.html")
         (temporary / "index.html").write_text(deck_index(lessons), "utf-8")
     return [folder / "index.html", *written]
+
+
+def read_deck(source: Path, shelf: Shelf) -> list[str]:
+    """Return the slides of a deck as HTML, with the figures that it asks for."""
+    from bs4 import BeautifulSoup
+
+    markdown = slide_markdown()
+    slides = []
+    for number, text in enumerate(END_OF_SLIDE.split(source.read_text("utf-8")), start=1):
+        slide: Any = BeautifulSoup(markdown.render(text), "html.parser")
+        try:
+            for image in slide.find_all("img"):
+                figure = shelf.figure(image["src"], image["alt"])
+                alone = len(image.parent.contents) == 1  # a paragraph may hold no figure
+                (image.parent if alone else image).replace_with(figure)
+            for link in slide.find_all("a", href=re.compile("^page-")):
+                link["href"] = f"../html/{shelf.place(link['href'])}"
+        except InputError as error:
+            raise InputError(f"{source}, slide {number}: {error}") from None
+        slides.append(str(slide))
+    return slides
+
+
+def slide_markdown() -> MarkdownIt:
+    """Return a reader of Markdown with tables, formulas for MathJax and colored Python."""
+    from markdown_it import MarkdownIt
+    from mdit_py_plugins.dollarmath import dollarmath_plugin
+    from pygments import highlight
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import PythonLexer
+
+    def formula(text: str, options: dict[str, bool]) -> str:
+        left, right = (r"\[", r"\]") if options["display_mode"] else (r"\(", r"\)")
+        return f"{left}{html.escape(text)}{right}"
+
+    def colored(code: str, *_: str) -> str:
+        lines = highlight(code, PythonLexer(), HtmlFormatter(nowrap=True))
+        return f'<pre class="highlight">{lines}</pre>'
+
+    reader = MarkdownIt("commonmark", {"highlight": colored}).enable("table")
+    return reader.use(dollarmath_plugin, renderer=formula)
+
+
+class Shelf:
+    """The built pages, by label, with addresses as a deck has them; each is read once."""
+
+    def __init__(self, book: Path, places: Mapping[str, str]) -> None:
+        self.book, self.places = book, places
+        self._read: dict[str, list[tuple[str, Any]]] = {}
+
+    def place(self, label: str) -> str:
+        """Return a page's file in the book."""
+        if label not in self.places:
+            raise InputError(f"no page {label!r}; there are {', '.join(sorted(self.places))}")
+        return f"{self.places[label]}.html"
+
+    def figure(self, label: str, start: str) -> Any:
+        """Return a copy of the figure, film or player whose text or caption begins so."""
+        from bs4 import BeautifulSoup
+
+        path = self.book / self.place(label)
+        if label not in self._read:
+            page: Any = BeautifulSoup(path.read_text("utf-8"), "html.parser").find("article")
+            relocate(page, path, self.book)
+            self._read[label] = [(said(tag), tag) for tag in page.find_all(True) if said(tag)]
+        found = next((tag for text, tag in self._read[label] if text.startswith(start)), None)
+        if found is None:
+            raise InputError(f"no figure of {label} has a text that begins with {start!r}")
+        figure = copy.copy(found.find_parent("figure") or found)
+        tab = found.find_parent(class_="sd-tab-content")
+        for words in figure.find_all(string=TAB) if tab else ():
+            name = tab.find_previous_sibling("label").get_text(strip=True)
+            words.replace_with(TAB.sub(f" ({name})", words))
+        return figure
+
+
+def said(tag: Any) -> str:
+    """Return the alternative text of an image or player, or a caption; empty for what is none."""
+    told = tag.get("alt") or (tag.name.startswith("memaa-") and tag.get("aria-label"))
+    if tag.name == "figcaption":  # a drawn table has no other text
+        told = tag.get_text()
+    return " ".join((told or "").split())
 
 
 def copy_assets(book: Path, target: Path) -> None:
@@ -137,92 +208,6 @@ def relocate(page: Any, path: Path, book: Path) -> None:
         inside = os.path.relpath(place, book.resolve())
         anchor = f"#{parts.fragment}" if parts.fragment else ""
         tag[name] = inside if tag.name == "img" else f"../html/{inside}{anchor}"
-
-
-def title_slide(lesson: Lesson, guide: Any) -> str:
-    """Return the first slide: the lesson's paragraphs of the course guide without the assignment."""
-    section = guide.find(id=f"lesson-{lesson.number}")
-    section = section.find_parent("section") or section if section.name != "section" else section
-    said = [str(p) for p in section.find_all("p") if not p.get_text().startswith("Assignment")]
-    kept = [re.sub(r"</?a\b[^>]*>", "", text) for text in said if "Rubric" not in text]
-    return f"<h1>Lesson {lesson.number}: {html.escape(lesson.title)}</h1>" + "".join(kept[:4])
-
-
-def page_slides(page: Any) -> list[str]:
-    """Return the slides of a built page, parsed with BeautifulSoup, as HTML."""
-    article = page.find("article") or page
-    for useless in article.select(".headerlink, .memaa-provenance, details.hide, .memaa-quiz"):
-        useless.decompose()
-    for useless in article.select(".tag_injected-parameters, .tag_exercise, .tag_exercise-test"):
-        useless.decompose()
-    for tabs in article.select(".memaa-sets"):  # a slide shows the first data set
-        shown = tabs.select_one(".sd-tab-content")
-        tabs.replace_with(shown)
-    slides: list[str] = []
-    for heading, blocks in sections(article):
-        if heading.get_text().strip() in NO_SLIDE or not blocks:
-            continue
-        title = "".join(str(part) for part in heading.contents)
-        for count, part in enumerate(packed(blocks)):
-            more = " (continued)" if count else ""
-            slides.append(f"<{heading.name}>{title}{more}</{heading.name}>{''.join(part)}")
-    return slides
-
-
-def sections(article: Any) -> Iterator[tuple[Any, list[Any]]]:
-    """Yield each heading of a page with the blocks below it, down to the next heading."""
-    for section in article.find_all("section"):
-        heading = section.find(["h1", "h2", "h3", "h4"], recursive=False)
-        if heading is not None:
-            yield heading, section.find_all(BLOCKS, recursive=False)
-
-
-def packed(blocks: Sequence[Any]) -> Iterator[list[str]]:
-    """Yield the blocks of a section slide by slide."""
-    slide: list[str] = []
-    filled = 0.0
-    for block in blocks:
-        if not block.get_text(strip=True) and not block.find(PICTURES):
-            continue  # of a folded cell nothing is left but what it shows
-        if block.find(PICTURES):  # how a figure is drawn is for the page
-            for code in block.select(".cell_input"):
-                code.decompose()
-        text = as_points(block) if block.name == "p" else str(block)
-        if filled and filled + lines(block) > SLIDE_LINES:
-            yield slide
-            slide, filled = [], 0.0
-        slide.append(text)
-        filled += lines(block)
-    if slide:
-        yield slide
-
-
-def as_points(paragraph: Any) -> str:
-    """Return a paragraph, in which each sentence has its line, as a list of points."""
-    points: list[str] = [""]
-    for child in paragraph.children:
-        pieces = str(child).split("\n") if isinstance(child, str) else [str(child)]
-        points[-1] += pieces[0]
-        points += pieces[1:]
-    items = [point.strip() for point in points if point.strip()]
-    return "<ul>" + "".join(f"<li>{point}</li>" for point in items) + "</ul>"
-
-
-def lines(block: Any) -> float:
-    """Estimate how many lines of a slide a block takes."""
-    if block.find(class_="memaa-told"):
-        return 3.0 + 0.7 * float(len(block.find_all("tr")))
-    if block.find(PICTURES):
-        return SLIDE_LINES - 3.5
-    if block.name == "table" or block.find("table"):
-        return 2.0 + float(len(block.find_all("tr")))
-    text = str(block.get_text()).strip()
-    if "math" in block.get("class", []):
-        return 3.0
-    if block.find("pre"):
-        boxes = [pre.get_text().strip().count("\n") + 1 for pre in block.find_all("pre")]
-        return 0.62 * float(sum(boxes)) + 0.8 * len(boxes)
-    return 0.6 + sum(1 + len(line) / 95 for line in text.split("\n"))
 
 
 def deck(title: str, slides: Sequence[str]) -> str:
