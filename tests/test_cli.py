@@ -590,7 +590,7 @@ def test_reference_refuses_wrong_options_before_the_work(
     [
         ("magnify", ["--alpha", "nan"], 1, "alpha is nan"),
         ("magnify", ["--alpha", "5", "--alpha=-1"], 1, "alpha is -1.0"),
-        ("magnify", ["--low", "5", "--high", "2"], 1, "(5.0, 2.0), expected"),
+        ("magnify", ["--low", "5", "--high", "2"], 1, "the band is 5 to 2 Hz, expected"),
         ("magnify", ["--fps", "0"], 1, "fps is 0.0"),
         ("magnify", ["--method", "magic"], 2, "'magic' is not one of"),
         ("magnify", ["--temporal", "magic"], 2, "'magic' is not one of"),
@@ -608,7 +608,7 @@ def test_other_commands_refuse_wrong_options_before_they_read(
     def reads(*names, **options):
         raise AssertionError("it was read")
 
-    for name in ("video_fps", "video_length", "check_steady", "iterate_video"):
+    for name in ("video_fps", "video_length", "check_whole", "iterate_video"):
         monkeypatch.setattr(streaming, name, reads)
         monkeypatch.setattr(clips, name, reads, raising=False)
     monkeypatch.setattr(metrics, "_existing", reads)
