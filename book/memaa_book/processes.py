@@ -27,6 +27,7 @@ from memaa_lib._support.errors import InputError
 
 PATIENCE = 8  # s that a process has to tidy up after Ctrl-C
 INLINE = "module://matplotlib_inline.backend_inline"
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # what most pages import; not torch, which few do and which starts threads
 PRELOADED = (
     "memaa_book.cli",
@@ -101,10 +102,15 @@ def start_server() -> None:
         return
     _context.set_forkserver_preload(list(PRELOADED))
     # who makes warnings errors means their own code, not what other people's does when it is imported
-    told = os.environ.pop("PYTHONWARNINGS", None)
+    warnings = os.environ.pop("PYTHONWARNINGS", None)
+    # a process is forked safely as long as it has one thread
+    limits = {name: "1" for name in THREADS if name not in os.environ}
+    os.environ.update(limits)
     forkserver.ensure_running()
-    if told is not None:
-        os.environ["PYTHONWARNINGS"] = told
+    for name in limits:
+        del os.environ[name]
+    if warnings is not None:
+        os.environ["PYTHONWARNINGS"] = warnings
 
 
 class KernelProcess(_context.Process):  # type: ignore[misc, name-defined]
