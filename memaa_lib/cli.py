@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -89,36 +89,37 @@ def main() -> None:
         _settle()
         app()  # ends the process itself: 0, or 2 for wrong usage
     except InputError as error:
-        err.print(f"memaa: {error}", style="red", markup=False, highlight=False)
-        sys.exit(1)
+        _end(1, error)
     except BrokenExecutor:
-        err.print(
-            "memaa: a worker process was killed, perhaps for want of memory; give the same command "
-            "again to go on where it was, with fewer --jobs if need be",
-            style="red", markup=False, highlight=False,
-        )  # fmt: skip
-        sys.exit(PARTLY)
+        _end(
+            PARTLY,
+            "a worker process was killed, perhaps for want of memory; give the same command again to go on "
+            "where it was, with fewer --jobs if need be",
+        )
     except OSError as error:
         if error.errno not in NO_PLACE:
             raise
-        err.print(
-            f"memaa: {error.filename2 or error.filename or 'a file'}: cannot be written "
-            f"({error.strerror}); make room or give another place (--out, MEMAA_CACHE, TMPDIR), then "
-            "the same command again",
-            style="red", markup=False, highlight=False,
-        )  # fmt: skip
-        sys.exit(1)
+        _end(
+            1,
+            f"{error.filename2 or error.filename or 'a file'}: cannot be written ({error.strerror}); make "
+            "room or give another place (--out, MEMAA_CACHE, TMPDIR), then the same command again",
+        )
     except UnicodeEncodeError as error:
-        err.print(
-            f"memaa: {error.object[:200]!r}: no Unicode (UTF-8), and has to be written as text; give the "
-            "file or folder another name",
-            style="red", markup=False, highlight=False,
-        )  # fmt: skip
-        sys.exit(1)
+        _end(
+            1,
+            f"{error.object[:200]!r}: no Unicode (UTF-8), and has to be written as text; give the file or "
+            "folder another name",
+        )
     except SystemExit as ended:
         if ended.code == STOPPED:
             err.print("stopped; give the same command again to go on where it was")
         raise
+
+
+def _end(code: int, why: object) -> NoReturn:
+    """End the command with a line that says why."""
+    err.print(f"memaa: {why}", style="red", markup=False, highlight=False)
+    sys.exit(code)
 
 
 def _settle() -> None:
@@ -128,9 +129,8 @@ def _settle() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         Path.home()
-    except (
-        RuntimeError
-    ):  # as Debian names it; libraries would make a folder "~" where the user stands
+    except RuntimeError:
+        # as Debian names it; libraries would make a folder "~" where the user stands
         os.environ["HOME"] = "/nonexistent"
     try:
         os.getcwd()
