@@ -124,7 +124,9 @@ def test_a_page_runs_on_real_clips_and_says_whose_it_shows(page, licensee, tmp_p
     said = lines(*cells)
     assert licensee.data in said, "the page does not say what it was run on"
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    assert [output.text for output in outputs if output.get("name") == "stderr"] == []
+    complaints = [output.text for output in outputs if output.get("name") == "stderr"]
+    # this release is a part of one, and that is said
+    assert [text for text in complaints if "have no frame on disk" not in text] == []
     assert misnamed(said, licensee) == []
     if page in SCORES:
         kept = next(n for n, cell in enumerate(cells) if READS_REFERENCE.search(cell.source))
