@@ -149,7 +149,7 @@ def test_the_chain_takes_it(texture):
     frames, _ = swinging(texture, 0.5)
     settings = AvatarSettings(Magnification(method="lagrangian"), remove_frames=False)
     landmarks = np.random.default_rng(0).uniform(30, 80, (1, 68, 2)).repeat(len(frames), axis=0)
-    clip = Clip(frames, 100, landmarks=landmarks)
+    clip = Clip(frames, 100, dataset="smic", landmarks=landmarks)
     made = clip_to_avatar(clip, [0.0, 10.0], settings)
     assert made.shape == (2, 224, 224, 3)
     assert not np.array_equal(made[0], made[1])
