@@ -129,12 +129,16 @@ def test_kill_ends_a_process_as_ctrl_c_does_also_where_ctrl_c_is_ignored(ignored
         "except KeyboardInterrupt:\n"
         "    print('tidied up')\n"
     )
-    disposition = signal.SIG_IGN if ignored else signal.SIG_DFL
+
+    def begin() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run under nohup
+
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, disposition),
+        preexec_fn=begin,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
