@@ -44,8 +44,8 @@ NO_PLACE = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR,
     errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,
 )  # fmt: skip
-# whose remarks are shown besides warnings: which data are read, how long it takes
 PATHS = ("MEMAA_CACHE", "MEMAA_MANIFESTS", "MEMAA_PROJECT")
+# whose remarks are shown besides warnings: which data are read, how long it takes
 TOLD = ("memaa_lib.datasets.roots", "memaa_lib.protocol")
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)

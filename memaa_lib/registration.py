@@ -85,9 +85,8 @@ def find_face(clip: Clip) -> Box:
     """
     if clip.box is not None:
         return clip.box
-    least_score = (
-        0.0 if clip.dataset else SURE
-    )  # a data set's clip shows a face, whatever the score
+    # a data set's clip shows a face, whatever the score
+    least_score = 0.0 if clip.dataset else SURE
     for position in dict.fromkeys((0, clip.n_frames - 1, clip.n_frames // 2)):
         for upsampling in (0, 1):
             frame = np.ascontiguousarray(clip.frames[position])

@@ -38,10 +38,10 @@ def main(arguments: list[str]) -> int:
     """Install with uv, else with pip; return the exit status."""
     if arguments[:1] == ["--pip"]:
         return subprocess.run([*PIP, "install", *arguments[1:]]).returncode
-    subprocess.run([*PIP, "install", UV], check=True)
+    fetched = subprocess.run([*PIP, "install", UV]).returncode == 0
     uv = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet"]
     command = [*uv, "--python", sys.executable, *arguments]
-    if subprocess.run(command, env=os.environ | as_pip()).returncode == 0:
+    if fetched and subprocess.run(command, env=os.environ | as_pip()).returncode == 0:
         return 0
     print("uv could not install it; pip goes on", file=sys.stderr)
     return main(["--pip", *arguments])
