@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from memaa_lib.cli import TOLD
 from memaa_lib.clips import Clip
 from memaa_lib.datasets import roots
 from memaa_lib.paper import CLASSES
@@ -38,14 +40,20 @@ TINY = TrainingProfile(
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch):
-    """No test reads or writes the user's cache, sees the user's data roots, or leaves a variable set."""
-    with mock.patch.dict(os.environ):  # commands export roots and permissions to the pages they run
-        os.environ["MEMAA_CACHE"] = str(tmp_path_factory.getbasetemp() / "cache")
+def own_cache(tmp_path_factory):
+    """No test reads or writes the user's cache or sees the user's data roots.
+
+    Commands export roots and permissions to the pages they run, and set the log to tell; nothing of it
+    stays. (``monkeypatch`` is not asked for here: it must be undone before the variables are put back.)
+    """
+    base = tmp_path_factory.getbasetemp()
+    with mock.patch.dict(os.environ), mock.patch.object(roots, "ROOT", base):
+        os.environ["MEMAA_CACHE"] = str(base / "cache")
         for dataset in ("SMIC", "CASME2", "SAMM", "FURTHER"):
             os.environ.pop(f"MEMAA_{dataset}_ROOT", None)
-        monkeypatch.setattr(roots, "ROOT", tmp_path_factory.getbasetemp())
         yield
+    for name in TOLD:
+        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 @pytest.fixture
