@@ -44,12 +44,17 @@ PEER = HERE / ".venv-peers" / "bin" / "python"
 
 
 def face_video(height: int, width: int, n_frames: int) -> NDArray[np.uint8]:
-    """A real face, resized to the wanted size and played to and fro."""
+    """A real face, cut to the wanted proportions and size, and played to and fro."""
     frames = read_clip(sample_video()).frames
-    order = np.abs(
-        (np.arange(n_frames) + len(frames) - 1) % (2 * len(frames) - 2) - len(frames) + 1
+    last, (rows, columns) = len(frames) - 1, frames.shape[1:3]
+    cut = max(0, columns - round(rows * width / height)) // 2
+    there_and_back = np.abs((np.arange(n_frames) + last) % (2 * last) - last)
+    return np.stack(
+        [
+            cv2.resize(frames[i, :, cut : columns - cut], (width, height), interpolation=3)
+            for i in there_and_back
+        ]
     )
-    return np.stack([cv2.resize(frames[i], (width, height), interpolation=3) for i in order])
 
 
 def cpu_seconds(
