@@ -375,11 +375,11 @@ def list_frames(folder: Path | str) -> list[Path]:
             f"{folder / scan.duplicates[0]}: frame {number} is there twice "
             f"({scan.frames[number or 0]}); keep one of them"
         )
-    _warn_of_gaps(folder, scan)
+    _check_numbers(folder, scan)
     return [folder / name for name in scan.frames.values()]
 
 
-def _warn_of_gaps(folder: Path, scan: FolderScan) -> None:
+def _check_numbers(folder: Path, scan: FolderScan) -> None:
     """Log what may be missing between the frames; a clear error if the numbers start anew."""
     left_out = [
         name for name in scan.strays if name.lower().endswith((*IMAGE_SUFFIXES, *_OTHER_PICTURES))

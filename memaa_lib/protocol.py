@@ -248,6 +248,14 @@ def members_of(dataset: str, protocol: str) -> tuple[str, ...]:
     return (dataset,) if alone else DATASETS
 
 
+def load_members(
+    dataset: str, protocol: str, root: Roots = None, *, allow_mixed: bool = False
+) -> pd.DataFrame:
+    """Return the index of all clips that a protocol reads: of one data set, or of the composite."""
+    members = members_of(dataset, protocol)
+    return load_index("composite" if len(members) > 1 else dataset, root, allow_mixed=allow_mixed)
+
+
 # ----------------------------------------------------------------------------------- systems
 
 
@@ -868,7 +876,7 @@ def train(
     if root is None:
         for member in members:
             released_root(member)
-    index = load_index("composite" if len(members) > 1 else dataset, root, allow_mixed=allow_mixed)
+    index = load_members(dataset, protocol, root, allow_mixed=allow_mixed)
     folds = make_folds(index, protocol, train=dataset, k=k, seed=seed)
     system.key()  # starting weights are made
     return evaluate(

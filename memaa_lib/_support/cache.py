@@ -126,12 +126,17 @@ def fingerprint(*parts: Any) -> str:
 def check_folder(path: Path | str) -> None:
     """Raise a clear error unless files can be written in a folder, which need not exist yet."""
     path = given_path(path)
-    # os.path, because pathlib raises where a folder above may not be looked into
-    there = next(place for place in (path, *path.parents) if os.path.exists(place))
+    there = nearest_existing(path)
     if not os.path.isdir(there):
         raise InputError(f"{there}: no folder, so nothing can be written in {path}; name another")
     if not os.access(there, os.W_OK | os.X_OK):
         raise InputError(f"{there}: cannot be written, so neither can {path}; name another folder")
+
+
+def nearest_existing(path: Path) -> Path:
+    """Return an absolute path itself, or the nearest folder above it that exists."""
+    # os.path, because pathlib raises where a folder above may not be looked into
+    return next(place for place in (path, *path.parents) if os.path.exists(place))
 
 
 def is_writable(path: Path | str) -> bool:

@@ -9,25 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
-_BOXES = {
-    b"ftyp",
-    b"styp",
-    b"moov",
-    b"moof",
-    b"mdat",
-    b"free",
-    b"skip",
-    b"wide",
-    b"pnot",
-}  # MP4, MOV
-_BOXES |= {b"uuid", b"sidx", b"mfra", b"meta", b"udta", b"emsg", b"prft"}
+# MP4, MOV
+_BOXES = set(
+    b"ftyp styp moov moof mdat free skip wide pnot uuid sidx mfra meta udta emsg prft".split()
+)
 _CHUNKS = {b"RIFF", b"LIST", b"JUNK", b"idx1"}  # AVI
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # Matroska, WebM
-_PACKETS = (
-    (188, 0),
-    (192, 4),
-    (204, 0),
-)  # transport stream: a packet's bytes, where its mark stands
+# transport stream: a packet's bytes, where its mark is
+_PACKETS = ((188, 0), (192, 4), (204, 0))
 _JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 _JPEG_BYTES = 1 << 22  # more than a frame of Motion JPEG has
 _CUT = (

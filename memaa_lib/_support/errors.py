@@ -37,15 +37,15 @@ def check_number(
 
 def check_seed(value: int) -> None:
     """Raise a clear error unless a seed is one that every generator of random numbers takes."""
-    if (
-        not isinstance(value, (int, np.integer))
-        or isinstance(value, bool)
-        or not 0 <= value < 2**32
-    ):
+    if not (_is_whole(value) and 0 <= value < 2**32):
         raise InputError(f"seed is {value!r}, expected a whole number from 0 to {2**32 - 1}")
 
 
 def check_count(name: str, value: int) -> None:
     """Raise a clear error unless a parameter is a whole number of at least 1."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+    if not (_is_whole(value) and value >= 1):
         raise InputError(f"{name} is {value!r}, expected a whole number from 1 up")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

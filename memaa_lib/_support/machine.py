@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from memaa_lib._support.cache import PARTS, cache_root, check_folder
+from memaa_lib._support.cache import PARTS, cache_root, check_folder, nearest_existing
 from memaa_lib._support.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -149,10 +149,7 @@ def examine() -> tuple[list[tuple[str, str]], list[str]]:
         check_folder(folder)
     except InputError as error:
         problems.append(f"the cache: {error}: set MEMAA_CACHE")
-    free = (
-        shutil.disk_usage(next(p for p in [folder, *folder.parents] if os.path.exists(p))).free
-        / 1e9
-    )
+    free = shutil.disk_usage(nearest_existing(folder)).free / 1e9
     rows.append(("free disk", f"{free:.0f} GB"))
     if free < FREE_GB:
         problems.append(

@@ -25,7 +25,7 @@ from memaa_lib._support.running import in_parallel, one_opencv_thread, progress
 from memaa_lib.avatar import AvatarSettings, clip_to_avatar, emotion_avatar, make_avatars
 from memaa_lib.baselines import apex_position
 from memaa_lib.clips import Clip, read_image, write_image
-from memaa_lib.datasets import ClipRow, load_clip, load_index, rows_of
+from memaa_lib.datasets import ClipRow, load_clip, rows_of
 from memaa_lib.datasets.index import Roots
 from memaa_lib.datasets.layout import clip_fingerprint
 from memaa_lib.experiments import pretraining
@@ -34,7 +34,7 @@ from memaa_lib.experiments.reference_runs import Runs, Tables, read_reference
 from memaa_lib.magnification import Magnification, magnify
 from memaa_lib.paper import DATASETS, TEST_ALPHA, TRAINING_ALPHAS
 from memaa_lib.profiles import profile_named
-from memaa_lib.protocol import Memaa, Results, evaluate, make_folds
+from memaa_lib.protocol import Memaa, Results, evaluate, load_members, make_folds
 from memaa_lib.registration import register
 from memaa_lib.texture import keep_frames
 
@@ -246,7 +246,7 @@ def run_arm(
     if arm.class_weights != ARMS[FULL].class_weights:  # otherwise the profile's own
         changes["class_weights"] = arm.class_weights
     changed = profile_named(profile, **changes)
-    index = load_index(dataset, root, allow_mixed=allow_mixed)
+    index = load_members(dataset, protocol, root, allow_mixed=allow_mixed)
     folds = make_folds(index, protocol, seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an ideal filter warns of clips in which its band is empty

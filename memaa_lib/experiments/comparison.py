@@ -20,14 +20,14 @@ from memaa_lib.avatar import clip_to_avatar
 from memaa_lib.baselines import SYSTEMS, cost_per_clip, make_features
 from memaa_lib.baselines.evm_lbp_top import ALPHAS, cross_validated, of_alpha
 from memaa_lib.baselines.flow import flow_errors
-from memaa_lib.datasets import load_clip, load_index, rows_of
+from memaa_lib.datasets import load_clip, rows_of
 from memaa_lib.experiments.audit import published_scores
 from memaa_lib.experiments.probes import probe_features, probe_predictions
 from memaa_lib.experiments.reference_runs import Runs, Tables
 from memaa_lib.protocol import (
     Results,
+    load_members,
     make_folds,
-    members_of,
     subject_keys,
     system_named,
     train,
@@ -85,8 +85,7 @@ def run_systems(
     titles = {"memaa": OURS, **{name: system.title for name, system in SYSTEMS.items()}}
     for name in titles:
         system_named(name)(profile)  # not every one has every profile: refused before the work
-    members = members_of(dataset, protocol)
-    index = load_index("composite" if len(members) > 1 else dataset, **where)
+    index = load_members(dataset, protocol, **where)
     make_features(index, list(SYSTEMS), n_jobs=n_jobs)  # each clip is read once for all of them
     return {
         title: train(dataset, name, protocol, profile, seed=seed, n_jobs=n_jobs, **where)
@@ -105,7 +104,7 @@ def systems(
     runs: dict[str, Results | pd.DataFrame] = dict(
         run_systems(dataset, protocol, profile, seed=seed, n_jobs=n_jobs, **where)
     )
-    index = load_index("composite" if len(members_of(dataset, protocol)) > 1 else dataset, **where)
+    index = load_members(dataset, protocol, **where)
     members = {name: part for name, part in index.groupby("dataset", sort=False)}
     costs = []
     for name, part in members.items():

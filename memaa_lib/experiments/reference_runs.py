@@ -21,13 +21,12 @@ from memaa_lib import metrics
 from memaa_lib._support.cache import atomic_path, check_file, fingerprint
 from memaa_lib._support.errors import InputError, check_count, check_seed
 from memaa_lib._support.machine import ROOT
-from memaa_lib.datasets import load_index
 from memaa_lib.datasets.examples import describe
 from memaa_lib.datasets.index import check_mixture
 from memaa_lib.experiments import pretraining
 from memaa_lib.paper import CLASSES
 from memaa_lib.profiles import profile_named
-from memaa_lib.protocol import LEAKS, Results, data_in_words, members_of, train
+from memaa_lib.protocol import LEAKS, Results, data_in_words, load_members, members_of, train
 
 KEYS = ["dataset", "subject", "clip"]
 AS_TRAINED = "as trained"
@@ -95,7 +94,7 @@ def keep(
         check_mixture(where.get("root"), where.get("allow_mixed", False))
     # an experiment refuses what it cannot do before it reads or makes anything
     runs, tables = experiment(dataset, protocol, profile, seed=seed, n_jobs=n_jobs, **where)
-    index = load_index("composite" if len(members) > 1 else dataset, **where)
+    index = load_members(dataset, protocol, **where)
     given = {"dataset": dataset, "protocol": protocol, "profile": profile, "seed": seed}
     first: Any = next(iter(runs.values()))
     told = {"data": describe(index), **given, "start": first.start, "folds": len(first.folds)}

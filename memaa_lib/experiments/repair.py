@@ -34,12 +34,12 @@ from memaa_lib.baselines.motion_avatar import (
 )
 from memaa_lib.baselines.systems import ComparedSystem
 from memaa_lib.clips import resize, to_gray
-from memaa_lib.datasets import ClipRow, load_clip, load_index, rows_of
+from memaa_lib.datasets import ClipRow, load_clip, rows_of
 from memaa_lib.datasets.layout import clip_fingerprint
 from memaa_lib.experiments.ablations import ARMS, clip_pictures
 from memaa_lib.experiments.reference_runs import Runs, Tables
 from memaa_lib.paper import TEST_ALPHA
-from memaa_lib.protocol import evaluate, make_folds, members_of
+from memaa_lib.protocol import evaluate, load_members, make_folds
 
 MOTION_AVATAR = "strain beside the flow: the motion avatar"
 NETWORK = "OFF-ApexNet's network in place of the regression"
@@ -171,8 +171,7 @@ def ladder(
         machine = off_apexnet if by_network else learner
         system = System(f"repair, {name}", step, "this book", motion_avatar, machine)
         systems[step] = ComparedSystem(system, profile, seed=seed)
-    several = len(members_of(dataset, protocol)) > 1
-    index = load_index("composite" if several else dataset, **where)
+    index = load_members(dataset, protocol, **where)
     folds = make_folds(index, protocol, train=dataset, seed=seed)
     rows, found = rows_of(index), []
     with progress("steps of the repair", len(rows)) as advance:

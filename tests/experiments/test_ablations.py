@@ -279,7 +279,7 @@ def test_an_arm_trains_and_tests_on_the_factors_it_names(monkeypatch):
         assert (pictures, index, folds, system.seed) == ("pictures", "index", "folds", 4)
         return system.profile
 
-    monkeypatch.setattr(ablations, "load_index", lambda dataset, root, allow_mixed: "index")
+    monkeypatch.setattr(ablations, "load_members", lambda *_, **__: "index")
     monkeypatch.setattr(ablations, "make_folds", lambda index, protocol, seed: "folds")
     monkeypatch.setattr(ablations, "make_pictures", pictures)
     monkeypatch.setattr(ablations, "evaluate", evaluated)

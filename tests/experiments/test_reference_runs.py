@@ -10,7 +10,7 @@ import pytest
 
 from memaa_lib import metrics, protocol
 from memaa_lib._support.errors import InputError
-from memaa_lib.experiments import ablations, comparison
+from memaa_lib.experiments import comparison
 from memaa_lib.experiments import reference_runs as library
 from memaa_lib.experiments.ablations import every_arm
 from memaa_lib.experiments.comparison import OURS, REMARKS, printed_scores, score_table, systems
@@ -116,7 +116,7 @@ def test_starts_of_what_has_none_are_refused():
 def test_an_experiment_is_kept_with_what_was_run(tmp_path, monkeypatch):
     found = SimpleNamespace(start="scratch", folds=[1, 2])
     told = {}
-    monkeypatch.setattr(library, "load_index", lambda dataset: dataset)
+    monkeypatch.setattr(protocol, "load_index", lambda dataset, *_, **__: dataset)
     monkeypatch.setattr(library, "describe", lambda index: f"the clips of {index}")
     monkeypatch.setattr(library, "write_reference", lambda path, *given: told.update(all=given))
     calls = []
@@ -156,21 +156,26 @@ def test_what_cannot_be_kept_is_refused_before_it_is_run(tmp_path, changes, mess
         library.keep(experiment=experiment, **given | changes)
 
 
+@pytest.mark.parametrize(
+    ("given", "read_from"), [("kfold", "smic"), ("loso", "smic"), ("composite", "composite")]
+)
 @pytest.mark.parametrize("experiment", [library.leak, every_arm, systems])
-def test_every_experiment_reads_the_roots_that_it_is_given(monkeypatch, experiment):
+def test_every_experiment_reads_the_clips_of_its_protocol(
+    monkeypatch, experiment, given, read_from
+):
     class Asked(Exception):
         pass
 
     def read(dataset, root=None, *, allow_mixed=False):
-        assert (dataset, root, allow_mixed) == ("smic", {"smic": "r"}, True)
+        assert (dataset, root, allow_mixed) == (read_from, {"smic": "r"}, True)
         raise Asked
 
-    for module in (protocol, ablations, comparison):
-        monkeypatch.setattr(module, "load_index", read)
+    monkeypatch.setattr(protocol, "load_index", read)
+    monkeypatch.setattr(protocol, "check_mixture", lambda root, allow_mixed: None)
     monkeypatch.setattr(library.pretraining, "pretrained_weights", lambda made, n_jobs: made)
     where = {"root": {"smic": "r"}, "allow_mixed": True}
     with pytest.raises(Asked):
-        experiment("smic", "kfold", "laptop", seed=0, n_jobs=1, **where)
+        experiment("smic", given, "laptop", seed=0, n_jobs=1, **where)
 
 
 def test_a_profile_that_one_system_lacks_is_refused_before_the_first_runs():

@@ -35,7 +35,7 @@ def test_networks_are_left_out_where_there_are_many_folds(monkeypatch, tmp_path)
     monkeypatch.setenv("MEMAA_CACHE", str(tmp_path))
     index = six_subjects()
     monkeypatch.setattr(repair, "off_apexnet", repair.learner)  # a network would take long
-    monkeypatch.setattr(repair, "load_index", lambda *_, **__: index)
+    monkeypatch.setattr(repair, "load_members", lambda *_, **__: index)
     monkeypatch.setattr(repair, "rows_of", lambda index: list(range(len(index))))
     monkeypatch.setattr(repair, "in_parallel", lambda _, calls, __: (pictures(*c) for c in calls))
     kfold, _ = repair.ladder("smic", "kfold", "laptop", seed=0, n_jobs=1)
