@@ -486,7 +486,8 @@ function liveWorker({ Magnifier, RunningAvatar, difference }) {
       }
       if (ms === undefined) return;
       this.times = [...(this.times ?? []).slice(-29), ms];
-      this.numbers.textContent = `${width} x ${height} px, ${(this.fps || 30).toFixed(1)} frames a second, ${median(this.times).toFixed(1)} ms of work a frame`;
+      // told as often as the avatars are drawn: a changed text is laid out anew
+      if (pictures.plain) this.numbers.textContent = `${width} x ${height} px, ${(this.fps || 30).toFixed(1)} frames a second, ${median(this.times).toFixed(1)} ms of work a frame`;
       if (this.curveWanted.checked && performance.now() - (this.asked ?? 0) > CURVE_EVERY) this.askCurve();
     }
 
