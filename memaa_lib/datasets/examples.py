@@ -29,18 +29,21 @@ ALLOWED = "MEMAA_ALLOW_SUBJECTS"  # dataset/subject, separated by commas
 SHOW_FACES = "MEMAA_SHOW_FACES"  # set in a private run, whose pages are not published
 
 
-def describe(index: pd.DataFrame) -> str:
+def describe(index: pd.DataFrame, *, briefly: bool = False) -> str:
     """Say in words which data an index lists, as each figure and page must.
 
     Parameters
     ----------
     index
         From :func:`memaa_lib.datasets.load_index`.
+    briefly
+        Leave out the seed and the difficulty of a twin, which the box at the end of a page gives.
 
     Returns
     -------
     str
-        E.g. ``CASME II twin (synthetic, seed 0, difficulty 0.5): 145 clips of 24 subjects``.
+        E.g. ``CASME II twin (synthetic, seed 0, difficulty 0.5): 145 clips of 24 subjects``, or briefly
+        ``CASME II twin (synthetic): 145 clips of 24 subjects``.
 
     Raises
     ------
@@ -55,17 +58,21 @@ def describe(index: pd.DataFrame) -> str:
     """
     if not len(index):
         raise InputError("the index holds no clip; choose a data set and protocol that do")
-    names = list(dict.fromkeys(index["dataset"]))
-    parts = []
-    for name in names:
-        rows = index[index["dataset"] == name]
-        title = DATASET_TITLES.get(name, name)
-        if rows["is_twin"].iloc[0]:
-            truth = read_truth(rows["root"].iloc[0])
-            title += f" twin (synthetic, seed {truth['seed']}, difficulty {truth['difficulty']:g})"
-        parts.append(title)
+    sets = {DATASET_TITLES.get(name, name): rows for name, rows in index.groupby("dataset", sort=False)}
+    if briefly and index["is_twin"].all():
+        listed = f"{' + '.join(sets)} {'twin' if len(sets) == 1 else 'twins'} (synthetic)"
+    else:
+        listed = " + ".join(f"{title}{_twin(rows)}" for title, rows in sets.items())
     subjects = len(index[["dataset", "subject"]].drop_duplicates())
-    return f"{' + '.join(parts)}: {len(index)} clips of {subjects} subjects"
+    return f"{listed}: {len(index)} clips of {subjects} subjects"
+
+
+def _twin(rows: pd.DataFrame) -> str:
+    """Seed and difficulty of the twin that these rows are of; nothing for a real set."""
+    if not rows["is_twin"].iloc[0]:
+        return ""
+    truth = read_truth(rows["root"].iloc[0])
+    return f" twin (synthetic, seed {truth['seed']}, difficulty {truth['difficulty']:g})"
 
 
 def may_be_published(row: ClipRow) -> bool:

@@ -32,16 +32,19 @@ def test_papermill_by_hand_leaves_a_clean_notebook(twin, tmp_path):
     notebook = nbformat.read(out, 4)
     outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
     assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
-    assert "SMIC twin (synthetic, seed 0, difficulty 0.5)" in "".join(
-        o.get("text", "") for o in outputs
-    )
+    printed = "".join(o.get("text", "") for o in outputs)
+    assert "SMIC twin (synthetic): 6 clips" in printed
+    assert "difficulty" not in printed, "once, in the box at the end"
+    boxes = "".join(o.get("data", {}).get("text/html", "") for o in outputs)
+    assert boxes.count("SMIC twin (synthetic, seed 0, difficulty 0.5): 6 clips") == 1
     markdown = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
     assert "@" not in markdown, "a placeholder was left"
 
 
 def test_examples_are_typical_calm_and_may_be_shown(twin):
     index = load_index("smic", twin)
-    assert describe(index).startswith("SMIC twin (synthetic")
+    assert describe(index).startswith("SMIC twin (synthetic, seed 0")
+    assert describe(index, briefly=True) == describe(index).replace(", seed 0, difficulty 0.5", "")
     for label in index["label"].unique():
         row = example_row(index, label)
         assert may_be_shown(row)
