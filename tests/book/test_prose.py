@@ -1,5 +1,6 @@
-"""The prose of the pages: no result written by hand, one sentence a line."""
+"""The prose of the pages: no result by hand, one sentence a line, plain words, linked terms."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -142,4 +143,111 @@ def test_one_sentence_a_line(path):
         if not re.match(r"\s*(?:[*-]|\d+\.)\s|  |\*Verdict|\*\*|>", line)
         and SENTENCE_END.search(line)
     ]
+    assert found == []
+
+
+# ------------------------------------------------------------------ plain current English
+# Turns that are old, stiff or translated, and what to write instead. A quotation may have them.
+WEEDS = {
+    r"\banew\b": "again",
+    r"\bmend(?:s|ed|ing)?\b": "fix, repair",
+    r"\bbesides\b": "also, too",
+    r"\bfor ever\b": "always",
+    r"\bmind that\b": "note that, or nothing",
+    r"\bwhoever\b": "if you, anyone who",
+    r"\btold apart\b": "distinguished, or say what the interval contains",
+    r"\b(?:can|could|cannot) be told\b(?! to)": "the interval contains zero; no clear difference",
+    r"\b(?:can|could|cannot) be had\b": "is available",
+    r"\bis to be (?:seen|had|found)\b": "we see",
+    r"\bbut for\b(?! (?:one|most|its|each|the)\b)": "except for, apart from",
+    r"\b(?:hold|held|holds) against\b": "compare with",
+    r"\bstands? (?:in|at|on|beside|there|here|twice|open)\b(?! for)": "is",
+    r"\bat hand\b": "that we have, already made",
+    r"\bwholly\b": "completely",
+    r"\bforerunner": "predecessor",
+    r"\bby lot\b": "at random",
+    r"\bgive or take\b": "about",
+    r"\bby (?:its|their) word\b": "literally",
+    r"\bfor lack of\b": "because there is no",
+    r"\bSo it is for\b": "The same is true for",
+    r"[,;] for then\b": "because then",
+    r"\bthe very \w+ (?:of|by|with|from)\b": "the same, or nothing",
+    r"\bhas? the mean zero\b": "has mean zero",
+    r"\b(?:upon|whence|hitherto|thereby|wherein|lest|amongst|albeit|shall not)\b": "a current word",
+}
+TASKS = ("exercise", "solution", "quiz")  # not yet gone through, nor is the course guide
+PLAIN = [path for path in [*NOTEBOOKS, *PROSE] if path.stem != "course"]
+
+
+def said_by_code(path: Path) -> list[str]:
+    """Strings of more than one word in the code of a page: captions, alternative texts, printed lines."""
+    if path.parent.name != "notebooks":
+        return []
+    cells = [cell for cell in jupytext.read(path).cells if cell.cell_type == "code"]
+    trees = [ast.parse(c.source) for c in cells if "exercise" not in c.metadata.get("tags", [])]
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    return [node.value for node in nodes if isinstance(node.value, str) and " " in node.value]
+
+
+@pytest.mark.parametrize("path", PLAIN, ids=lambda path: path.stem)
+def test_turns_that_were_weeded_out_do_not_come_back(path):
+    said = [*paragraphs(path, without=TASKS), *said_by_code(path)]
+    said = [re.sub(r'"[^"]*"', "X", line) for line in said]  # what others wrote stays as it is
+    found = [
+        f"{found[0]!r} ({better}): {line[:90]}"
+        for line in said
+        for turn, better in WEEDS.items()
+        if (found := re.search(turn, line, re.I))
+    ]
+    assert found == []
+
+
+# ------------------------------------------------------------------ words of the glossary
+GLOSSARY = (ROOT / "book" / "glossary.md").read_text("utf-8")
+# What is not running text: front matter, code, exercises, equations, headings, tables, roles, quotations.
+NOT_RUNNING = [
+    r"\A---\n.*?\n---\n",
+    r"^```\{(?:code-cell|exercise|solution|quiz|list-table|table)\}.*?^```$",
+    r"^```\w+\n.*?^```$",
+    r"\$\$.*?\$\$",
+    r"^(?:#|\||[`:]{3,}|\([\w-]+\)=| *:[\w-]+:)[^\n]*$",
+    r"\$[^$\n]*\$",
+    r"\{[\w:]+\}`[^`]*`|`[^`\n]*`",
+    r'"[^"\n]*"',
+]
+EVERYDAY = {  # words of the glossary that a page uses in another sense
+    ("04", "offset"): "an error that is the same in all frames",
+    ("12", "leak"): "a verb",
+}
+
+
+def terms() -> list[list[str]]:
+    """The names of each entry."""
+    body = re.search(r"```\{glossary\}\n(.*?)\n```", GLOSSARY, re.DOTALL)[1]
+    return [re.findall(r"^\S.*", entry, re.M) for entry in body.split("\n\n")]
+
+
+def running_text(page: str) -> str:
+    """The page with everything else blanked out, so that places stay the same."""
+    for other in NOT_RUNNING:
+        page = re.sub(other, lambda m: re.sub(r"\S", " ", m[0]), page, flags=re.M | re.DOTALL)
+    return page
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_word_of_the_glossary_is_linked_where_it_first_appears(path):
+    page = path.read_text("utf-8")
+    running = running_text(page)
+    links = re.finditer(r"\{term\}`(?:[^`<]*<)?([^`<>]+)>?`", page)
+    linked = [(link.start(), link[1].strip()) for link in links]
+    found = []
+    for names in terms():
+        words = "|".join(
+            re.escape(name) for name in names if name != "alpha"
+        )  # a symbol in the text
+        plain = re.search(rf"(?<![\w-])(?:{words})s?(?!\w|-TOP)", running, re.I)
+        first = min((place for place, name in linked if name in names), default=len(page))
+        known = (path.stem[:2], names[0]) in EVERYDAY
+        if plain and plain.start() < first and not known:
+            found.append(page[plain.start() - 30 : plain.end() + 30])
     assert found == []
