@@ -58,9 +58,8 @@ def describe(index: pd.DataFrame, *, briefly: bool = False) -> str:
     """
     if not len(index):
         raise InputError("the index holds no clip; choose a data set and protocol that do")
-    sets = {
-        DATASET_TITLES.get(name, name): rows for name, rows in index.groupby("dataset", sort=False)
-    }
+    groups = index.groupby("dataset", sort=False)
+    sets = {DATASET_TITLES.get(name, name): rows for name, rows in groups}
     if briefly and index["is_twin"].all():
         listed = f"{' + '.join(sets)} {'twin' if len(sets) == 1 else 'twins'} (synthetic)"
     else:

@@ -234,7 +234,10 @@ def running_text(page: str) -> str:
     return page
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+LINKED = [*NOTEBOOKS, ROOT / "book" / "related_work.md"]
+
+
+@pytest.mark.parametrize("path", LINKED, ids=lambda path: path.stem)
 def test_a_word_of_the_glossary_is_linked_where_it_first_appears(path):
     page = path.read_text("utf-8")
     running = running_text(page)
