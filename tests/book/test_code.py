@@ -1,5 +1,7 @@
 """Code that a page shows: short cells of short lines, each a sentence of the method."""
 
+import itertools
+import re
 from pathlib import Path
 
 import jupytext
@@ -33,3 +35,19 @@ def test_a_visible_cell_is_short(path):
         if len(cell.splitlines()) > lines or max(map(len, cell.splitlines())) > CHARACTERS
     ]
     assert long == [], "fold what only draws or prepares (hide-input), or say less in one cell"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_page_with_exercises_asks_for_a_prediction_before_a_cell_runs(path):
+    cells = jupytext.read(path).cells
+    exercises = [cell.source for cell in cells if "```{exercise}" in cell.source]
+    asked = [
+        (before.source, set(cell.metadata["tags"]), cell.source)
+        for before, cell in itertools.pairwise(cells)
+        if "predict" in cell.metadata.get("tags", [])
+    ]
+    assert bool(asked) == bool(exercises)
+    for question, tags, code in asked:
+        assert "**Predict, then run.**" in question
+        assert "hide-output" in tags, "the answer is not to be seen before the prediction"
+        assert re.match(r"predicted = None(, None)*  # ", code)
