@@ -1,7 +1,7 @@
 """Sphinx extension of the book: self-check quizzes and the reference of the command line.
 
-A quiz is a list of answers, each a native ``<details>`` element that opens its verdict. It needs no
-script and no network, and answers to the keyboard::
+A quiz is a list of answers, each a native ``<details>`` element that opens its verdict; ``memaa.js``
+turns them into a choice that is checked by a button. It needs no network, and answers to the keyboard::
 
     ```{quiz}
     What is left of a constant after a band-pass?

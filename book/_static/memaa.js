@@ -147,6 +147,41 @@
     }
   }
 
+  // A quiz asks before it tells: radio buttons and a button stand in place of what is folded without this
+  // script. Below them it says what to think of the answer that was checked; on paper, of the right one.
+  for (const [number, box] of document.querySelectorAll(".memaa-quiz").entries()) {
+    const asked = [...box.querySelectorAll(":scope > p")], folds = [...box.querySelectorAll(":scope > details")];
+    const form = document.createElement("form"), group = document.createElement("fieldset");
+    const button = document.createElement("button"), said = document.createElement("div");
+    asked.forEach((part, i) => { part.id ||= `quiz-${number}-${i}`; });
+    group.setAttribute("aria-labelledby", asked.map((part) => part.id).join(" "));
+    const choices = folds.map((fold) => {
+      const label = document.createElement("label"), input = document.createElement("input");
+      const words = document.createElement("span");
+      Object.assign(input, { type: "radio", name: "answer", required: true });
+      words.append(...fold.querySelector("summary").childNodes);
+      label.append(input, words);
+      group.append(label);
+      fold.remove();
+      return input;
+    });
+    const tell = () => {
+      const fold = folds[choices.findIndex((choice) => choice.checked)];
+      said.className = `said ${fold.className}`;
+      said.replaceChildren(...[...fold.children].slice(1).map((part) => part.cloneNode(true)));
+    };
+    button.textContent = "Check";
+    said.setAttribute("role", "status");
+    group.addEventListener("change", () => { said.className = "said"; said.replaceChildren(); });
+    form.addEventListener("submit", (event) => { event.preventDefault(); tell(); });
+    addEventListener("beforeprint", () => {
+      choices[folds.findIndex((fold) => fold.matches(".right"))].checked = true;
+      tell();
+    });
+    form.append(group, button, said);
+    box.append(form);
+  }
+
   // Two images, one over the other, and a divider to drag.
   customElements.define("memaa-compare", class extends HTMLElement {
     connectedCallback() {

@@ -333,10 +333,71 @@ def test_intervals_tell_their_row(browser, figure, told):
     assert float(width.removesuffix("px")) > 1, "the interval is drawn"
 
 
-def test_a_quiz_opens_by_keyboard_and_shows_one_verdict(browser):
+QUIZ_PAGES = [
+    name
+    for name in PAGES
+    if (ROOT / "notebooks" / f"{Path(name).name}.md").is_file()
+    and "{quiz}" in (ROOT / "notebooks" / f"{Path(name).name}.md").read_text("utf-8")
+]
+
+
+@pytest.mark.parametrize("name", QUIZ_PAGES)
+def test_every_quiz_answered_wrong_and_right(browser, name):
+    page = browser.new_page()
+    assert visit(page, name) == []
+    source = BeautifulSoup((HTML / f"{name}.html").read_text("utf-8"), "html.parser")
+    quizzes = source.select(".memaa-quiz")
+    assert quizzes
+    for number, written in enumerate(quizzes):
+        quiz = page.locator(".memaa-quiz").nth(number)
+        folds = written.select("details")
+        choices, button = quiz.get_by_role("radio"), quiz.get_by_role("button")
+        said = quiz.get_by_role("status")
+        assert choices.count() == len(folds)
+        assert quiz.get_by_role("group").get_attribute("aria-labelledby")
+        button.click()
+        assert not quiz.locator(".verdict").count(), "nothing was chosen yet"
+        wrong = [i for i, fold in enumerate(folds) if "wrong" in fold["class"]]
+        (right,) = set(range(len(folds))) - set(wrong)
+        for choice in (*wrong, right):
+            choices.nth(choice).check()
+            assert said.inner_text() == "", "chosen, but not yet checked"
+            button.click()
+            told = said.inner_text()
+            assert told.startswith("Right." if choice == right else "No.")
+            assert len(told) > 20, "the reason is told, too"
+            assert choices.nth(choice).is_enabled()
+
+
+def test_a_quiz_is_answered_by_keyboard(browser):
+    page = browser.new_page()
+    visit(page, "book/pages/05_emotion_avatar")
+    quiz = page.locator(".memaa-quiz").first
+    quiz.get_by_role("radio").first.focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    assert "No." in quiz.get_by_role("status").inner_text()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert "Right." in quiz.get_by_role("status").inner_text()
+
+
+def test_a_printed_quiz_gives_the_right_answer_and_no_button(browser):
+    page = browser.new_page()
+    visit(page, "book/pages/05_emotion_avatar")
+    page.emulate_media(media="print")
+    page.pdf()
+    quiz = page.locator(".memaa-quiz").first
+    assert "Right." in quiz.get_by_role("status").inner_text()
+    assert not quiz.locator("button").is_visible()
+
+
+def test_without_script_an_answer_of_a_quiz_opens_by_keyboard(browser):
     page = browser.new_page(java_script_enabled=False)
     page.goto(address("book/pages/05_emotion_avatar"))
     answers = page.locator(".memaa-quiz summary")
+    assert not page.locator(".memaa-quiz .verdict").nth(0).is_visible()
     answers.nth(0).focus()
     page.keyboard.press("Enter")
     assert page.locator(".memaa-quiz .verdict").nth(0).is_visible()
