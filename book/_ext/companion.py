@@ -2,7 +2,8 @@
 
 ``book/paper_numbers.json`` maps a label to the number that the paper gives it. What is not in the map
 is ours and becomes C.1, C.2, ... in reading order, the same on the pages of every data set. A label
-that the map names and no page has is a warning, so the strict build fails on it.
+that the map names and no page has is a warning, so the strict build fails on it. Exercises are
+counted on each page: 5.2 is the second of page 05.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from memaa_book.handouts import launched_by
+from memaa_book.pages import front_matter
+from memaa_book.plain import page_number
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
@@ -39,7 +43,7 @@ def renumber(app: Sphinx, env: BuildEnvironment) -> list[str]:
     count: dict[str, int] = {}
     for page in reading_order(env):
         for kind, ids in env.toc_fignumbers.get(page, {}).items():
-            for node_id in ids:
+            for place, node_id in enumerate(ids, start=1):
                 label = node_id.removeprefix("equation-")
                 seen.add(label)
                 base = without_dataset(label)
@@ -48,6 +52,8 @@ def renumber(app: Sphinx, env: BuildEnvironment) -> list[str]:
                     ours[kind, base] = count[kind]
                 number = numbers.get(base)
                 new: tuple[Any, ...] = (number,) if number else ("C", ours[kind, base])
+                if kind == "exercise":
+                    new = (page_number(page) or "C", place)
                 if ids[node_id] != new:
                     ids[node_id] = new
                     changed.add(page)
@@ -131,6 +137,16 @@ def keep_buttons_that_work(
         context["header_buttons"] = [b for b in buttons if b.get("label") != "launch-buttons"]
 
 
+def say_whether_torch_is_needed(app: Sphinx, doctree: nodes.document) -> None:
+    """End the box at the top of a notebook's page with what its front matter says of PyTorch."""
+    source = Path(app.srcdir) / "notebooks" / f"{Path(app.env.docname).name}.md"
+    boxes = [box for box in doctree.findall(nodes.admonition) if "memaa-open" in box["classes"]]
+    if source.is_file() and boxes:
+        needed = front_matter(source).get("torch", False)
+        says = "To run this page you need PyTorch." if needed else "This page runs without PyTorch."
+        boxes[0] += nodes.paragraph("", says)
+
+
 def write_in_parallel(app: Sphinx, env: BuildEnvironment) -> None:
     """Write the pages in as many processes as there are cores, and one that hands them out.
 
@@ -146,6 +162,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", keep_buttons_that_work, priority=950)
     app.connect("html-page-context", add_the_magnifier_where_it_stands, priority=800)
     app.connect("html-page-context", drop_duplicate_scripts, priority=900)
+    app.connect("doctree-read", say_whether_torch_is_needed)
     app.connect("env-check-consistency", renumber)
     app.connect("env-check-consistency", write_in_parallel)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -27,7 +27,9 @@ DIRECTIVE = re.compile(r"^(`{3,}|:{3,})\{([\w:-]+)\} *(.*?)\n(.*?)^\1 *$", re.MU
 OPTION = re.compile(r":([\w-]+): *(.*)\n+")
 ANSWER = re.compile(r"^\* \(([x ]?)\) (.*?)\n\n(.*?)(?=^\* \(|\Z)", re.MULTILINE | re.DOTALL)
 WORDS = {"exercise": "Exercise", "solution": "Solution", "prf:theorem": "Theorem"}
-KINDS = {"eq": "Eq. ({})", "fig": "Fig. {}", "tab": "Table {}"}
+KINDS = {"eq": "Eq. ({})", "fig": "Fig. {}", "tab": "Table {}", "ex": "Exercise {}"}
+EXERCISE = re.compile(r"^`{3,}\{exercise\}.*\n:label: ([\w-]+)$", re.MULTILINE)
+PAGE_NUMBER = re.compile(r"(?:^|/)(\d+)_[^/]*$")
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,34 @@ class Names:
 
 def names_of_book() -> Names:
     """Read what the labels of the book stand for; where Sphinx counts, count as it does."""
-    texts = []
+    texts = {}
     for page in pages.toc_pages(pages.read_toc()):
         notebook = pages.ROOT / "notebooks" / f"{Path(page).name}.md"
         source = notebook if notebook.is_file() else pages.ROOT / f"{page}.md"
-        texts.append(source.read_text("utf-8"))
+        texts[page] = source.read_text("utf-8")
+    whole = "\n".join(texts.values())
     numbers = json.loads((pages.ROOT / "book" / "paper_numbers.json").read_text("utf-8"))
     ours = 0
-    for _, label in EQUATION.findall("\n".join(texts)):
+    for _, label in EQUATION.findall(whole):
         if label not in numbers:
             ours += 1
             numbers[label] = f"C.{ours}"
-    return Names(dict(HEADING.findall("\n".join(texts))), numbers, read_sources())
+    for page, text in texts.items():
+        for place, label in enumerate(EXERCISE.findall(text), start=1):
+            numbers[label] = f"{page_number(page) or 'C'}.{place}"
+    return Names(dict(HEADING.findall(whole)), numbers, read_sources())
+
+
+def page_number(page: str) -> int | None:
+    """Return the number with which a page's file name begins.
+
+    Examples
+    --------
+    >>> page_number("book/pages/05_emotion_avatar"), page_number("book/course")
+    (5, None)
+    """
+    found = PAGE_NUMBER.search(page)
+    return int(found[1]) if found else None
 
 
 def read_sources() -> dict[str, tuple[str, str]]:
@@ -152,6 +170,8 @@ def directive(found: re.Match[str], names: Names) -> str:
     title = argument.rstrip(".")
     if kind in WORDS:  # a solution's argument is the label of its exercise
         title = f"{WORDS[kind]} ({title})" if title and kind != "solution" else WORDS[kind]
+        if kind == "exercise" and options.get("label") in names.numbers:
+            title = reference(options["label"], names)
     elif options.get("name") in names.numbers:
         title = f"{reference(options['name'], names)}. {title}"
     between = "\n\n" if kind == "table" else " "
@@ -159,13 +179,14 @@ def directive(found: re.Match[str], names: Names) -> str:
 
 
 def quiz(body: str) -> str:
-    """Return a question, its answers as a list, and what to think of each, folded."""
+    """Return a question, its answers as a list, and what to think of each, folded one by one."""
     question = body[: body.index("\n* (")].strip()
     answers, verdicts = [], []
     for number, (mark, answer, why) in enumerate(ANSWER.findall(f"{body}\n"), start=1):
         verdict = "Right." if mark == "x" else "No."
+        reason = " ".join(textwrap.dedent(why).split())
         answers.append(f"{number}. {' '.join(answer.split())}")
-        verdicts.append(f"{number}. {verdict} {' '.join(textwrap.dedent(why).split())}")
-    listed, folded = "\n".join(answers), "\n".join(verdicts)
-    answers_below = f"<details><summary>Which is right?</summary>\n\n{folded}\n\n</details>"
-    return f"**Check yourself.** {question}\n\n{listed}\n\n{answers_below}"
+        verdicts.append(
+            f"<details><summary>If you chose {number}</summary>\n\n{verdict} {reason}\n\n</details>"
+        )
+    return "\n\n".join([f"**Check yourself.** {question}", "\n".join(answers), *verdicts])

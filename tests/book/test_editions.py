@@ -14,6 +14,7 @@ from memaa_book import build, editions, handouts, pages, plain, published
 from memaa_book.pages import is_tagged
 
 from memaa_lib._support.errors import InputError
+from tests.book import answers
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
@@ -54,6 +55,26 @@ class TestGradedExercise:
         exec(handouts.without_solution(answer), space)
         with pytest.raises(NotImplementedError, match="your solution"):
             exec(assertions, space)
+
+
+def graded_pages() -> list[Path]:
+    return [path for path in NOTEBOOKS if "exercise-test" in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("path", graded_pages(), ids=lambda path: path.stem[:2])
+def test_every_exercise_of_the_student_edition_is_solved_by_other_code(path):
+    notebook = handouts.plain_notebook(path, "student")
+    stubs = [cell.source for cell in notebook.cells if is_tagged(cell, "exercise")]
+    assert answers.fill_in(notebook) == len(stubs)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    imports = next(cell.source for cell in cells if "memaa_lib import" in cell.source)
+    space: dict = {}
+    exec(imports.replace("figures.style()", "").partition("index = ")[0], space)
+    for cell in cells:
+        if is_tagged(cell, "exercise"):
+            assert cell.source not in stubs
+        if is_tagged(cell, "exercise") or is_tagged(cell, "exercise-test"):
+            exec(cell.source, space)
 
 
 @pytest.mark.parametrize("number", METHOD_PAGES)
@@ -227,8 +248,10 @@ def test_editions_and_published_tree_of_a_small_book(project):
     assert (target / "nbgrader" / "source" / "lesson-1" / "01_one.ipynb").is_file()
     student, instructor = (page.find("article").get_text() for page in built.values())
     assert "(C.1)" in student
+    assert "Exercise 1.1" in student
     names = plain.names_of_book()
     assert (names.titles["page-one"], names.numbers["eq-order"]) == ("One", "C.1")
+    assert names.numbers["ex-one"] == "1.1"
     assert "of course" not in student
     assert "return a + b" not in student
     assert "your solution" in student
