@@ -27,7 +27,7 @@ BRANCH = "published"
 # Wheels without CUDA: the machines lent out have no GPU, and 5 GB are not worth the wait. The other
 # builds of OpenCV go first, since they and ours write into the same folder.
 ON_COLAB = f"""\
-# On Colab this installs the library in some minutes; then the session starts anew: run all again.
+# On Colab this installs the library in some minutes; then the session restarts: run all again.
 import importlib.util
 import subprocess
 import sys

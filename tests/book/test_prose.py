@@ -165,6 +165,7 @@ WEEDS = {
     r"\bat hand\b": "that we have, already made",
     r"\bwholly\b": "completely",
     r"\bforerunner": "predecessor",
+    r"\bin place of\b": "instead of",
     r"\bby lot\b": "at random",
     r"\bgive or take\b": "about",
     r"\bby (?:its|their) word\b": "literally",
