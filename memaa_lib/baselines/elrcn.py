@@ -8,7 +8,8 @@ The profile ``"laptop"`` takes flows shrunk to 28 x 28, in px. The profile ``"pa
 bits, 224 x 224, the published layers and their rate of learning: half an hour a clip on one core for a
 hundred epochs, so that it wants a GPU.
 
-What else differs from the publication: DIS flow; picture and memory are trained together, where the authors
+What else differs from the publication: DIS flow; the gray frame, which spatial enrichment stacks, too, is
+left out, because it shows who somebody is; picture and memory are trained together, where the authors
 train the one before the other; a fixed number of epochs, where they stop as the training loss rises.
 """
 
