@@ -1,9 +1,10 @@
-"""What all tests share: one thread a process, a cache of their own, small clips, a tiny network."""
+"""What all tests share: one thread a process, a cache of their own, small clips, a tiny network, `memaa`."""
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
@@ -16,9 +17,11 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from memaa_book import cli
 from numpy.typing import NDArray
+from rich.console import Console
 
-from memaa_lib.cli import TOLD
+from memaa_lib import cli as library_cli
 from memaa_lib.clips import Clip
 from memaa_lib.datasets import roots
 from memaa_lib.paper import CLASSES
@@ -52,7 +55,7 @@ def own_cache(tmp_path_factory):
         for dataset in ("SMIC", "CASME2", "SAMM", "FURTHER"):
             os.environ.pop(f"MEMAA_{dataset}_ROOT", None)
         yield
-    for name in TOLD:
+    for name in library_cli.TOLD:
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 
@@ -105,3 +108,22 @@ def shallow_network():
         network._network.cache_clear()
         yield
     network._network.cache_clear()
+
+
+@pytest.fixture
+def memaa(monkeypatch, capsys):
+    """Run a command line; return its exit code, standard output and standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["memaa", *arguments])
+        # the consoles keep the streams they were made with; make them anew for this test
+        for module in (library_cli, cli):
+            monkeypatch.setattr(module, "out", Console(soft_wrap=True))
+            monkeypatch.setattr(module, "err", Console(stderr=True, soft_wrap=True))
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        written = capsys.readouterr()
+        code = ended.value.code
+        return (0 if code is None else int(code)), written.out, written.err
+
+    return run

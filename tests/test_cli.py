@@ -17,8 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from memaa_book import cli, pages
-from rich.console import Console
+from memaa_book import pages
 
 from memaa_lib import __version__, clips, metrics, network, protocol, streaming
 from memaa_lib import cli as library_cli
@@ -35,25 +34,6 @@ from tests.fake_releases import fake_renderer, make_twin, trees
 ROOT = Path(__file__).resolve().parents[1]
 
 __all__ = ["fake_renderer", "make_twin", "trees"]
-
-
-@pytest.fixture
-def memaa(monkeypatch, capsys):
-    """Run a command line; return its exit code, standard output and standard error."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["memaa", *arguments])
-        # the consoles keep the streams they were made with; make them anew for this test
-        for module in (library_cli, cli):
-            monkeypatch.setattr(module, "out", Console(soft_wrap=True))
-            monkeypatch.setattr(module, "err", Console(stderr=True, soft_wrap=True))
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        written = capsys.readouterr()
-        code = ended.value.code
-        return (0 if code is None else int(code)), written.out, written.err
-
-    return run
 
 
 def test_magnify_writes_a_video_and_says_so(memaa, tmp_path):
@@ -704,15 +684,32 @@ LOCALES = {
 BYTES = os.fsdecode(b"caf\xe9 \xf0\x9f\x98\x80")
 
 
-def in_a_process(*arguments: str, cwd: Path, **environment: str) -> tuple[int, str, str]:
-    code = "import sys; from memaa_book.cli import main; sys.argv[0] = 'memaa'; main()"
+ONE_BY_ONE = """
+import ast, os, sys
+from memaa_book import cli
+
+for given in ast.literal_eval(sys.argv.pop()):
+    sys.argv = ["memaa", *map(os.fsdecode, given)]
+    try:
+        cli.main()
+    except SystemExit as end:
+        print("ended", end.code or 0, file=sys.stderr, flush=True)
+"""
+
+
+def in_a_process(commands: list[list[str]], cwd: Path, **environment: str) -> list[tuple[int, str]]:
+    """Run commands one by one; return each exit code and what was said on standard error."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "book")])
+    given = repr([[os.fsencode(word) for word in command] for command in commands])
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
+        [sys.executable, "-c", ONE_BY_ONE, given],
         cwd=cwd, env=os.environ | {"PYTHONPATH": path} | environment, capture_output=True,
         text=True, errors="surrogateescape",
     )  # fmt: skip
-    return done.returncode, done.stdout, done.stderr
+    assert done.returncode == 0, done.stderr
+    *said, rest = re.split(r"^ended (\d+)\n", done.stderr, flags=re.MULTILINE)
+    assert rest == ""
+    return [(int(code), err) for err, code in zip(said[::2], said[1::2], strict=True)]
 
 
 @pytest.mark.slow
@@ -721,7 +718,7 @@ def test_names_that_are_no_text_are_used_or_named(tmp_path, locale, colour_clip)
     folder = tmp_path / BYTES
     write_clip(folder / f"{BYTES}.mp4", Clip(colour_clip.frames, 25))
     name = f"{BYTES}.mp4"
-    for code, arguments in (
+    codes, commands = zip(
         (0, ["magnify", name, f"out{BYTES}.mp4"]),
         (0, ["magnify", name, f"out{BYTES}"]),
         (1, ["magnify", f"no{BYTES}.mp4", "x.mp4"]),
@@ -733,10 +730,13 @@ def test_names_that_are_no_text_are_used_or_named(tmp_path, locale, colour_clip)
         (2, [BYTES]),
         (0, ["data", "list"]),
         (0, ["--help"]),
-    ):
-        cache = {"MEMAA_CACHE": str(folder / f"cache{BYTES}")}
-        got, _, err = in_a_process(*arguments, cwd=folder, **LOCALES[locale], **cache)
-        assert got == code, err
+        strict=True,
+    )
+    cache = {"MEMAA_CACHE": str(folder / f"cache{BYTES}")}
+    ended = in_a_process(list(commands), folder, **LOCALES[locale], **cache)
+    assert len(ended) == len(codes)
+    for expected, (code, err) in zip(codes, ended, strict=True):
+        assert code == expected, err
         assert "Traceback" not in err
     assert (folder / f"out{BYTES}.mp4").is_file()
     assert len(list((folder / f"out{BYTES}").iterdir())) == 20

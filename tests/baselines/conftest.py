@@ -1,5 +1,7 @@
 """Small clips on disk, as rows of an index."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -17,13 +19,18 @@ def smooth_noise(shape: tuple[int, ...], seed: int = 0, sigma: float = 2.0) -> n
 
 @pytest.fixture
 def index(tmp_path) -> pd.DataFrame:
-    """Nine clips of three subjects: a texture that moves in a direction that goes with the class."""
+    """Nine clips of three subjects."""
+    return write_clips(tmp_path / "release")
+
+
+def write_clips(release: Path) -> pd.DataFrame:
+    """Write nine clips of three subjects: a texture that moves in a direction that goes with the class."""
     rows = []
     steps = {"negative": (0, 0.3), "positive": (0.3, 0), "surprise": (-0.3, 0)}
     for number, (label, step) in enumerate(
         (label, step) for _ in range(3) for label, step in steps.items()
     ):
-        folder = tmp_path / "release" / f"clip{number}"
+        folder = release / f"clip{number}"
         face = smooth_noise((68, 56), seed=number)
         for t in range(12):
             peak = 6 - abs(t - 6)

@@ -15,6 +15,7 @@ from memaa_lib.baselines.flow_images import flow_image
 from memaa_lib.datasets import rows_of
 from memaa_lib.metrics import read_megc_log, write_megc_log
 from memaa_lib.protocol import Results, evaluate, leave_one_subject_out, system_named
+from tests.baselines.conftest import write_clips
 from tests.fake_releases import copied_elsewhere
 
 LENGTHS = {
@@ -30,9 +31,19 @@ def run(features, index, folds, method, out=None, n_jobs=1) -> Results:
     return evaluate(features[method], index, folds, system_named(method)(), out=out, n_jobs=n_jobs)
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A cache that holds the features of clips like those of each test: they take seconds."""
+    place = tmp_path_factory.mktemp("filled")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEMAA_CACHE", str(place / "cache"))
+        make_features(write_clips(place / "release"), list(SYSTEMS), n_jobs=1)
+    return place / "cache"
+
+
 @pytest.fixture
-def features(index, tmp_path, monkeypatch):
-    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path / "cache"))
+def features(index, filled, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEMAA_CACHE", str(shutil.copytree(filled, tmp_path / "cache")))
     return make_features(index, list(SYSTEMS), n_jobs=1)
 
 

@@ -1,11 +1,7 @@
 """Each page on a licensee's own tree: it runs, shows no face of it, and says whose clips and scores it has."""
 
 import html
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
@@ -83,21 +79,22 @@ def lines(*cells: nbformat.NotebookNode) -> list[str]:
     return [html.unescape(line).strip() for line in found]
 
 
-def run(page: str, licensee, folder: Path) -> nbformat.NotebookNode:
+@pytest.fixture
+def run(memaa, monkeypatch, licensee, tmp_path):
     """Run a page through the command line, in a folder of its own."""
-    target = folder / "page.ipynb"
-    parameters = [word for parameter in PAGES[page] for word in ("-p", parameter)]
-    command = [str(Path(sys.executable).with_name("memaa")), "run", page, "--dataset", DATASET]
-    done = subprocess.run(
-        [*command, *parameters, "--out", str(target)],
-        cwd=folder,
-        env=os.environ | licensee.variables,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    guard.check_notebook(target, licensee.gated)
-    return nbformat.read(target, 4)
+
+    def run(page: str) -> nbformat.NotebookNode:
+        for name, value in licensee.variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+        target = tmp_path / "page.ipynb"
+        parameters = [word for parameter in PAGES[page] for word in ("-p", parameter)]
+        code, _, err = memaa("run", page, "--dataset", DATASET, *parameters, "--out", str(target))
+        assert code == 0, err
+        guard.check_notebook(target, licensee.gated)
+        return nbformat.read(target, 4)
+
+    return run
 
 
 def misnamed(said: list[str], licensee) -> list[str]:
@@ -118,9 +115,9 @@ def of_nobody(cells: list[nbformat.NotebookNode], licensee) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_runs_on_real_clips_and_says_whose_it_shows(page, licensee, tmp_path):
+def test_a_page_runs_on_real_clips_and_says_whose_it_shows(page, licensee, run):
     assert not licensee.own & licensee.rendered
-    cells = run(page, licensee, tmp_path).cells
+    cells = run(page).cells
     said = lines(*cells)
     assert licensee.data in said, "the page does not say what it was run on"
     outputs = [output for cell in cells for output in cell.get("outputs", [])]

@@ -1,9 +1,6 @@
 """Photographed faces in the official layouts, as a licensee has them, are read, checked and learned from."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,17 +18,18 @@ from memaa_lib.synthetic import CAMERAS, FaceRig, plan_clip, render_clip, sample
 from tests.photographs import SUBJECTS, photographs, write_photographs
 
 __all__ = ["photographs"]
-MEMAA = str(Path(sys.executable).with_name("memaa"))
-
 each_set = pytest.mark.parametrize("dataset", DATASETS)
 
 
-def memaa(release, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line beside a release."""
-    environment = os.environ | {f"MEMAA_{release.dataset.upper()}_ROOT": str(release.root)}
-    return subprocess.run(
-        [MEMAA, *arguments], cwd=release.root, env=environment, capture_output=True, text=True
-    )
+@pytest.fixture
+def beside(memaa, monkeypatch):
+    """Run a command line as somebody who has a release."""
+
+    def run(release, *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setenv(f"MEMAA_{release.dataset.upper()}_ROOT", str(release.root))
+        return memaa(*arguments)
+
+    return run
 
 
 def test_the_same_bytes_are_written_on_every_call(photographs, tmp_path):
@@ -113,11 +111,11 @@ def test_clips_rise_and_fall_and_differ_in_strength(photographs):
 
 
 @each_set
-def test_the_check_names_the_missing_clips_and_nothing_else(photographs, dataset):
+def test_the_check_names_the_missing_clips_and_nothing_else(beside, photographs, dataset):
     release = photographs(dataset)
-    done = memaa(release, "data", "check", dataset, "--decode", "--json")
-    assert done.returncode == 1, done.stderr
-    report = json.loads(done.stdout)
+    code, out, err = beside(release, "data", "check", dataset, "--decode", "--json")
+    assert code == 1, err
+    report = json.loads(out)
     assert not report["is_twin"]
     assert {problem["kind"] for problem in report["problems"] + report["known"]} == {"missing clip"}
     named = {(p["subject"], p["clip"]) for p in report["problems"] + report["known"]}
@@ -142,14 +140,15 @@ def test_the_guard_tells_such_a_face_from_a_rendered_one(photographs, dataset):
 
 
 @pytest.mark.parametrize("protocol", ["loso", "kfold"])
-def test_a_compared_system_learns_from_it_through_the_command_line(photographs, protocol, tmp_path):
+def test_a_compared_system_learns_from_it_through_the_command_line(
+    beside, photographs, protocol, tmp_path
+):
     log = tmp_path / "predictions.txt"
     release = photographs("casme2")
     options = ("--method", "bi_woof", "--protocol", protocol, "--jobs", "1", "--log", str(log))
-    done = memaa(release, "train", "casme2", *options)
-    assert done.returncode == 0, done.stderr
-    assert "CASME II: 14 clips of 6 subjects (real)" in done.stdout
-    scored = memaa(release, "score", str(log), "--json")
-    scores = json.loads(scored.stdout)["all"]
+    code, out, err = beside(release, "train", "casme2", *options)
+    assert code == 0, err
+    assert "CASME II: 14 clips of 6 subjects (real)" in out
+    scores = json.loads(beside(release, "score", str(log), "--json")[1])["all"]
     assert scores["uf1"] > scores["majority_uf1"]
     assert scores["subjects"] == 6
