@@ -44,10 +44,10 @@ book: $(READY)  ## run what changed and build the book into _build/html
 	@$(BIN)/memaa book
 
 test: lint  ## lint, then run every test, the slow ones too
-	@$(BIN)/python -m pytest -q -n 2
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 unit: $(READY)  ## run the quick tests only
-	@$(BIN)/python -m pytest -q -n 2 -m 'not slow'
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m 'not slow'
 
 lint: $(READY)  ## style, types and the order of the layers
 	@$(BIN)/ruff check . && $(BIN)/ruff check -q --select S,TID251 --ignore S101 notebooks/*.ipynb

@@ -85,7 +85,19 @@ def make_index(subjects_of: dict[str, Sequence[str]], clips: int = 3) -> pd.Data
     return pd.DataFrame(rows, columns=["dataset", "subject", "clip", "label"])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def tiny_twin(tmp_path_factory) -> Path:
+    """A SMIC twin of six clips, to be read: it takes long, and all processes of a run share it."""
+    from memaa_lib.datasets.twins.release import write_twin
+
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+    # processes that come at the same time make one twin (tests/long/test_faults.py)
+    return write_twin("smic", place / "tiny-twin", clips=6, n_jobs=1)
+
+
+@pytest.fixture(scope="session")
 def start():
     """Untrained weights of a ResNet-34."""
     from memaa_lib.network import scratch_weights  # here, because torch takes seconds to import

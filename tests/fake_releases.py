@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -166,6 +167,11 @@ class _Rendered:
 @pytest.fixture
 def fake_renderer(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Replace the renderer; the list holds the clips that were rendered."""
+    return replace_renderer(monkeypatch)
+
+
+def replace_renderer(patch: pytest.MonkeyPatch, seconds: float = 0) -> list[str]:
+    """Put in the renderer's place one that waits for each clip; return the list of those it rendered."""
     done: list[str] = []
 
     def make_rig(identity, camera):
@@ -177,6 +183,7 @@ def fake_renderer(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def render(rig, plan):
         done.append(plan.clip)
+        time.sleep(seconds)
         size = (plan.n, 8, 6) if rig.gray else (plan.n, 8, 6, 3)
         shade = np.arange(plan.n, dtype=np.uint8).reshape((plan.n,) + (1,) * (len(size) - 1))
         marks = np.arange(plan.n, dtype=np.float32)[:, None, None] + np.zeros(
@@ -187,10 +194,10 @@ def fake_renderer(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         frames = np.zeros(size, np.uint8) + shade
         return _Rendered(frames, marks, weights, units, units, 1.0, plan.label, "joy")
 
-    monkeypatch.setattr(memaa_lib.synthetic, "sample_identity", lambda *parts: parts)
-    monkeypatch.setattr(memaa_lib.synthetic, "FaceRig", make_rig)
-    monkeypatch.setattr(memaa_lib.synthetic, "plan_clip", plan)
-    monkeypatch.setattr(memaa_lib.synthetic, "render_clip", render)
+    patch.setattr(memaa_lib.synthetic, "sample_identity", lambda *parts: parts)
+    patch.setattr(memaa_lib.synthetic, "FaceRig", make_rig)
+    patch.setattr(memaa_lib.synthetic, "plan_clip", plan)
+    patch.setattr(memaa_lib.synthetic, "render_clip", render)
     return done
 
 

@@ -13,7 +13,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +139,13 @@ def read_source(source: Path) -> nbformat.NotebookNode:
     if not source.is_file():
         stems = ", ".join(notebook_stems())
         raise InputError(f"{source.stem}: no such notebook; there are {stems}")
-    return jupytext.read(source)
+    return deepcopy(_parsed(source.read_text("utf-8"), source.suffix))
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str, suffix: str) -> nbformat.NotebookNode:
+    """Return the notebook that a text is; a build asks several times for each, and parsing takes long."""
+    return jupytext.reads(text, suffix)
 
 
 def is_tagged(cell: nbformat.NotebookNode, tag: str) -> bool:

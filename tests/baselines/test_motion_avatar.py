@@ -126,6 +126,7 @@ def random_index(random: np.random.Generator) -> pd.DataFrame:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("photographs")
 @pytest.mark.parametrize("dataset", ["smic", "casme2", "samm"])
 def test_it_learns_on_photographs(photographs, dataset, tmp_path, monkeypatch):
     """As the network on avatars does not: the interval's lower end is above the majority's score."""

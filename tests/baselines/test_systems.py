@@ -18,6 +18,7 @@ from memaa_lib.protocol import Results, evaluate, leave_one_subject_out, system_
 from tests.baselines.conftest import write_clips
 from tests.fake_releases import copied_elsewhere
 
+pytestmark = pytest.mark.xdist_group("systems")
 LENGTHS = {
     "lbp_top": 1200, "bi_woof": 200, "off_apexnet": 2352, "ststnet": 2352, "hog3d": 800,
     "apex": 1475, "evm_lbp_top": 10800, "sssnet": 3 * 64 * 64, "rcn_a": 3 * 60 * 60,

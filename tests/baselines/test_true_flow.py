@@ -7,15 +7,15 @@ from memaa_lib._support.errors import InputError
 from memaa_lib.baselines import FaceClip
 from memaa_lib.baselines.flow import flow_errors, true_face_flow
 from memaa_lib.datasets import load_index, load_truth_landmarks
-from memaa_lib.datasets.twins.release import write_twin
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory):
-    root = write_twin("smic", tmp_path_factory.mktemp("twins") / "smic", clips=3, n_jobs=1)
-    return load_index("smic", root).to_dict("records")
+@pytest.fixture
+def rows(tiny_twin):
+    """Three clips, one a class."""
+    index = load_index("smic", tiny_twin)
+    return index.drop_duplicates("label").to_dict("records")
 
 
 def test_true_flow_moves_the_true_landmarks(rows):

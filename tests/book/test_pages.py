@@ -109,15 +109,31 @@ CUT_OFF = """[...document.querySelectorAll('.cell_input pre')]
 NAMELESS = "[...document.images].filter(i => !i.alt.trim()).map(i => i.src.slice(-60))"
 
 
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def served():
+    """The address of the book on a server."""
+    handler = functools.partial(Quiet, directory=str(HTML))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+# from disk on the desktop and the phone, from a server in dark mode: each page is opened three times
 @pytest.mark.parametrize("mode", MODES)
-def test_pages_are_accessible_need_no_network_and_raise_no_error(browser, axe, mode):
+def test_pages_are_accessible_need_no_network_and_raise_no_error(browser, axe, served, mode):
     wrong = {}
     only = {"type": "tag", "values": RULES}
     if mode == "dark":
         only = {"type": "rule", "values": ["color-contrast"]}
     for name in [*PAGES, "search", "genindex"]:
         page = browser.new_page(**MODES[mode])
-        complaints = visit(page, name)
+        complaints = visit(page, name, served if mode == "dark" else "")
         if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
             complaints.append("is wider than the window")
         complaints += [f"no alternative text: {image}" for image in page.evaluate(NAMELESS)]
@@ -130,26 +146,6 @@ def test_pages_are_accessible_need_no_network_and_raise_no_error(browser, axe, m
         if complaints:
             wrong[name] = complaints
         page.close()
-    assert wrong == {}
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-def test_pages_work_over_http(browser):
-    handler = functools.partial(Quiet, directory=str(HTML))
-    wrong = {}
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        base = f"http://127.0.0.1:{server.server_port}/"
-        for name in PAGES:
-            page = browser.new_page()
-            if complaints := visit(page, name, base):
-                wrong[name] = complaints
-            page.close()
-        server.shutdown()
     assert wrong == {}
 
 

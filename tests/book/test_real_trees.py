@@ -17,7 +17,7 @@ from memaa_lib.profiles import profile_named
 from tests.photographs import photographs
 
 __all__ = ["photographs"]
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("photographs")]
 DATASET = "casme2"
 PAGES = {  # and what makes them quick
     "02": ["n_clips=2"],

@@ -136,6 +136,9 @@ STABLE = list(POINTS["stable"])
 MOVING = [*range(17, 27), *range(48, 68)]
 
 
+films = pytest.mark.xdist_group("films")
+
+
 @pytest.fixture(scope="module", params=["smic", "casme2"])
 def filmed(request):
     """Three strong surprises before one camera: the rig, the plan, what it rendered, and the clip."""
@@ -151,6 +154,7 @@ def filmed(request):
 
 
 @pytest.mark.slow
+@films
 def test_alignment_puts_the_face_at_no_exact_place_and_takes_a_part_of_the_movement(filmed):
     for rig, plan, rendered, clip in filmed:
         transforms = affine_to_reference(clip.landmarks, points="all")
@@ -170,6 +174,7 @@ def test_alignment_puts_the_face_at_no_exact_place_and_takes_a_part_of_the_movem
 
 
 @pytest.mark.slow
+@films
 def test_the_score_goes_by_the_number_of_frames(filmed):
     for _, _, _, clip in filmed:
         alone = flicker_intensity(clip.n_frames)
@@ -182,6 +187,7 @@ def test_the_score_goes_by_the_number_of_frames(filmed):
 
 
 @pytest.mark.slow
+@films
 def test_middle_bands_have_the_best_ratio_of_movement_to_noise(filmed):
     for rig, plan, rendered, clip in filmed:
         clean = to_gray(render_clip(rig, plan, noise=False).frames).astype(float)
@@ -199,6 +205,7 @@ def test_middle_bands_have_the_best_ratio_of_movement_to_noise(filmed):
 
 
 @pytest.mark.slow
+@films
 def test_blur_does_not_show_where_the_face_moved(filmed):
     found = [_blur_finds_movement(*one) for one in filmed]
     assert np.median(found) < 0.34
@@ -229,6 +236,7 @@ def _sharpness(picture):
 
 
 @pytest.mark.slow
+@films
 def test_light_that_drifts_changes_lbp_top_and_steady_light_hardly(filmed):
     for *_, clip in filmed:
         size = FACE_SIZE[::-1]

@@ -10,22 +10,15 @@ import pytest
 
 from memaa_lib.datasets import load_index, load_truth
 from memaa_lib.datasets.examples import describe, example_clip, example_row, may_be_shown
-from memaa_lib.datasets.twins.release import write_twin
 from memaa_lib.experiments.probes import probe_features
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def twin(tmp_path_factory) -> Path:
-    """A SMIC twin of a few clips."""
-    return write_twin("smic", tmp_path_factory.mktemp("twins") / "smic", clips=6, n_jobs=1)
-
-
-def test_papermill_by_hand_leaves_a_clean_notebook(twin, tmp_path):
+def test_papermill_by_hand_leaves_a_clean_notebook(tiny_twin, tmp_path):
     out = tmp_path / "out.ipynb"
-    parameters = ["-p", "dataset", "smic", "-p", "root", str(twin)]
+    parameters = ["-p", "dataset", "smic", "-p", "root", str(tiny_twin)]
     command = [sys.executable, "-m", "papermill", "05_emotion_avatar.ipynb", str(out), *parameters]
     done = subprocess.run(command, cwd=ROOT / "notebooks", capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -41,8 +34,8 @@ def test_papermill_by_hand_leaves_a_clean_notebook(twin, tmp_path):
     assert "@" not in markdown, "a placeholder was left"
 
 
-def test_examples_are_typical_calm_and_may_be_shown(twin):
-    index = load_index("smic", twin)
+def test_examples_are_typical_calm_and_may_be_shown(tiny_twin):
+    index = load_index("smic", tiny_twin)
     assert describe(index).startswith("SMIC twin (synthetic, seed 0")
     assert describe(index, briefly=True) == describe(index).replace(", seed 0, difficulty 0.5", "")
     for label in index["label"].unique():
@@ -55,8 +48,8 @@ def test_examples_are_typical_calm_and_may_be_shown(twin):
         assert example_clip(index, label).name == row["clip"]
 
 
-def test_probe_features_see_what_they_say(twin):
-    index = load_index("smic", twin)
+def test_probe_features_see_what_they_say(tiny_twin):
+    index = load_index("smic", tiny_twin)
     onset, flow = probe_features(index)
     assert onset.shape == (len(index), 168)
     assert flow.shape == (len(index), 336)

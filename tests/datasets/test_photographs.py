@@ -18,6 +18,7 @@ from memaa_lib.synthetic import CAMERAS, FaceRig, plan_clip, render_clip, sample
 from tests.photographs import SUBJECTS, photographs, write_photographs
 
 __all__ = ["photographs"]
+pytestmark = pytest.mark.xdist_group("photographs")
 each_set = pytest.mark.parametrize("dataset", DATASETS)
 
 

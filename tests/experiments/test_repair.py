@@ -10,14 +10,13 @@ from memaa_lib.baselines.flow import onset_to_apex
 from memaa_lib.baselines.flow_images import clip_features as off_apexnet_features
 from memaa_lib.baselines.motion_avatar import motion_picture, still
 from memaa_lib.datasets import load_index, rows_of
-from memaa_lib.datasets.twins.release import write_twin
 from memaa_lib.experiments import repair
 from memaa_lib.experiments.repair import BOUND, MOTION_AVATAR, NETWORK, OFF_APEXNET, STEPS
 
 
 @pytest.mark.slow
-def test_every_step_sees_what_its_name_says(tmp_path):
-    row = rows_of(load_index("smic", write_twin("smic", tmp_path / "smic", clips=3, n_jobs=1)))[0]
+def test_every_step_sees_what_its_name_says(tiny_twin):
+    row = rows_of(load_index("smic", tiny_twin))[0]
     found = repair.step_pictures(row)
     assert set(found) == set(STEPS.values())
     clip = FaceClip(row)

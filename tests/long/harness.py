@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -143,19 +143,16 @@ def runs_a_notebook(process: psutil.Process) -> bool:
 
 
 def kill_a_worker(job: Job) -> tuple[int, str]:
-    """Kill one of a job's worker processes as soon as there is one that works."""
+    """Kill one of a job's worker processes in the middle of the work."""
     process = job.start()
+    parent = psutil.Process(process.pid)
     deadline = time.monotonic() + PATIENCE
-    victim = None
-    while victim is None and time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            for child in psutil.Process(process.pid).children(recursive=True):
-                line = " ".join(child.cmdline())
-                if "popen_loky" in line and child.cpu_times().user > 1.0:
-                    victim = child
+    begun = has_begun(job)
+    while time.monotonic() < deadline and process.poll() is None and not begun(parent):
         time.sleep(0.05)
-    assert victim is not None, "no worker was seen"
-    victim.kill()
+    workers = [c for c in parent.children(recursive=True) if "popen_loky" in " ".join(c.cmdline())]
+    assert workers, "no worker was seen"
+    workers[0].kill()
     _, err = process.communicate(timeout=PATIENCE)
     return process.returncode, err
 
@@ -178,10 +175,10 @@ def small_disk(folder: Path, kilobytes: int, *, read_only: bool = False) -> Iter
 
 
 # ------------------------------------------------------------------ the jobs
-def twin_job(folder: Path, clips: int = 4, jobs: int = 2) -> Job:
+def twin_job(folder: Path, jobs: int = 2, program: Sequence[str] = (MEMAA,)) -> Job:
     """Render a few clips."""
     out = folder / "twin"
-    command = [MEMAA, "data", "twin", "smic", "--clips", str(clips), "--out", str(out)]
+    command = [*program, "data", "twin", "smic", "--clips", "4", "--out", str(out)]
     return Job([*command, "--jobs", str(jobs)], out, {"MEMAA_CACHE": str(folder / "cache")})
 
 

@@ -417,9 +417,9 @@ def test_signature_is_stable():
 
 
 @pytest.mark.slow
-def test_same_bytes_with_one_and_two_processes(tmp_path):
-    one = write_twin("smic", tmp_path / "one", clips=3, n_jobs=1)
-    two = write_twin("smic", tmp_path / "two", clips=3, n_jobs=2)
+def test_same_bytes_with_one_and_two_processes(tiny_twin, tmp_path):
+    one = tiny_twin
+    two = write_twin("smic", tmp_path / "two", clips=6, n_jobs=2)
     assert digests(one) == digests(two)
     row = load_index("smic", one).iloc[0]
     rig, plan = rebuild_clip(one, row["subject"], row["clip"])
