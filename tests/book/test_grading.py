@@ -1,6 +1,7 @@
 """nbgrader on a released page: a right answer scores 1, a wrong and an empty one 0."""
 
 import csv
+import inspect
 import os
 import subprocess
 import sys
@@ -11,14 +12,16 @@ import pytest
 from memaa_book import editions
 from memaa_book.pages import is_tagged
 
+from tests.book import answers
+
 ASSIGNMENT, PAGE = "lesson-1", "01_motion_magnification.ipynb"
-RELEASED = '''def movement_bound(wavelength_px: float, alpha: float) -> float:
-    """Return the largest movement, px, for which the bound holds."""
+RELEASED = '''def added_by_band(frames: np.ndarray, level: int, gamma: np.ndarray) -> np.ndarray:
+    """Return B of one band at full size, (T, H, W); gamma is the (T, T) filter."""
     # YOUR CODE HERE
     raise NotImplementedError()'''
 ANSWERS = {
-    "right": "return wavelength_px / (8 * (1 + alpha))",
-    "wrong": "return wavelength_px",
+    "right": inspect.getsource(answers.added_by_band).partition("\n")[2].strip(),
+    "wrong": "return frames",
     "empty": "raise NotImplementedError()",
 }
 
