@@ -246,6 +246,9 @@ def main() -> None:
         gains(magnify(stripe_clip, 10, **phase).frames, phase_gain))  # fmt: skip
     (seconds,) = cpu_seconds(lambda: magnify(clip, alphas, **phase), repeats=3)
     row("... method='phase', three alphas", seconds, f"{seconds / one:.0f}")
+    vga_gray = Clip(face_video(480, 640, 24)[..., 1].copy(), 200)
+    (seconds,) = cpu_seconds(lambda: magnify(vga_gray, 10, **phase), repeats=3)
+    row("magnify 640 x 480, gray, method='phase', a frame", seconds / 24)
     if PEER.exists():
         bands = np.array([0.0, 0, 10, 0])  # the one band that eulerian-magnification amplifies
         peers = {

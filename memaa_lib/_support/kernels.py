@@ -12,6 +12,7 @@ then the same clip has two results.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,20 @@ REFRESH = 256
 # Weights of cv2.pyrUp, (1 6 1) / 8 and (4 4) / 8, with the factor 8 that `_double_row` leaves
 EDGE, CENTRE, BETWEEN = np.float32(1 / 64), np.float32(6 / 64), np.float32(4 / 64)
 HALF, BLACK, WHITE = np.float32(0.5), np.float32(0), np.float32(255)
+PI, HALF_PI, TURNS = np.float32(np.pi), np.float32(np.pi / 2), np.float32(1 / (2 * np.pi))
+TINY = np.float32(np.finfo(np.float32).tiny)
+# Series in t ** 2 of arctan(t) / t up to 1, and of sin(t) / t and cos(t) up to a quarter turn
+ARCTAN = tuple(
+    np.float32(c)
+    for c in (1, -0.3333314528, 0.1999355085, -0.1420889944, 0.1065626393, -0.0752896400,
+              0.0429096138, -0.0161657367, 0.0028662257)
+)  # fmt: skip
+SINE = tuple(np.float32((-1) ** k / math.factorial(2 * k + 1)) for k in range(7))
+COSINE = tuple(np.float32((-1) ** k / math.factorial(2 * k)) for k in range(7))
 
 
 def _compiled(function: Any) -> Any:
-    return njit(cache=True, nogil=True, boundscheck=False)(function)
+    return njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")(function)
 
 
 def _row_kernel(function: Any) -> Any:
@@ -37,7 +48,9 @@ def _row_kernel(function: Any) -> Any:
 
     It counts no references: for rows of a few hundred values counting takes as long as the work.
     """
-    return njit(cache=True, nogil=True, boundscheck=False, _nrt=False)(function)
+    return njit(cache=True, nogil=True, boundscheck=False, error_model="numpy", _nrt=False)(
+        function
+    )
 
 
 # ------------------------------------------------------------ Section 3.1, magnification
@@ -281,6 +294,87 @@ def _double_row(row: Floats, width: int, channels: int, lines: Floats, target: F
         d, e, f = odd[i], odd[i + 1], odd[i + 2]
         target[o], target[o + 1], target[o + 2] = a, b, c
         target[o + 3], target[o + 4], target[o + 5] = d, e, f
+
+
+# ------------------------------------------------------------ phase-based magnification
+# Loops that write one row each become vector instructions; loops that write more do not, since the
+# compiler would have to compare too many addresses. Nor would calls of atan2, sine and cosine.
+
+
+@_compiled
+def add_phase_change(before: Floats, now: Floats, phase: Floats) -> None:
+    """Add to ``phase`` ``(2, rows, columns)`` what lies between two bands ``(3, rows, columns)``."""
+    share = np.empty(now.shape[2], np.float32)
+    for y in range(now.shape[1]):
+        a, ax, ay = before[0, y], before[1, y], before[2, y]
+        b, bx, by = now[0, y], now[1, y], now[2, y]
+        _angle_per_length(a, ax, ay, b, bx, by, share)
+        _add_part(a, ax, b, bx, share, phase[0, y])
+        _add_part(a, ay, b, by, share, phase[1, y])
+
+
+@_row_kernel
+def _angle_per_length(
+    a: Floats, ax: Floats, ay: Floats, b: Floats, bx: Floats, by: Floats, share: Floats
+) -> None:
+    """Write the angle of the quaternion ``b * conj(a)`` over the length of its imaginary part."""
+    for i in range(share.shape[0]):
+        real = a[i] * b[i] + ax[i] * bx[i] + ay[i] * by[i]
+        x, y = bx[i] * a[i] - b[i] * ax[i], by[i] * a[i] - b[i] * ay[i]
+        length = np.sqrt(x * x + y * y)
+        share[i] = _arctan2(length, real) / max(length, TINY)
+
+
+@_row_kernel
+def _add_part(a: Floats, ax: Floats, b: Floats, bx: Floats, share: Floats, phase: Floats) -> None:
+    """Add one imaginary part, times the share, to the phase."""
+    for i in range(phase.shape[0]):
+        phase[i] += (bx[i] * a[i] - b[i] * ax[i]) * share[i]
+
+
+@_row_kernel
+def _arctan2(y: np.float32, x: np.float32) -> np.float32:
+    """``arctan2`` for y from 0 up, to 1e-6; the series is 4.4.49 of Abramowitz and Stegun (1964)."""
+    size = abs(x)
+    t = min(y, size) / max(max(y, size), TINY)
+    u = t * t
+    series = ARCTAN[-1]
+    for k in range(len(ARCTAN) - 2, -1, -1):
+        series = series * u + ARCTAN[k]
+    angle = t * series
+    angle = HALF_PI - angle if y > size else angle
+    return PI - angle if x < BLACK else angle
+
+
+@_row_kernel
+def lengths(vectors: Floats, out: Floats) -> None:
+    """Write the lengths of ``(3, N)``, the amplitudes of a band, into ``out`` ``(N,)``."""
+    x, y, z = vectors[0], vectors[1], vectors[2]
+    for i in range(out.shape[0]):
+        out[i] = np.sqrt(x[i] * x[i] + y[i] * y[i] + z[i] * z[i])
+
+
+@_row_kernel
+def move_on(bands: Floats, shift: Floats, alpha: np.float32, change: Floats) -> None:
+    """Write by how much a band ``(3, N)`` changes when its phase grows by ``alpha`` times ``(2, N)``.
+
+    With s, the length of the shift, that is ``band * (cos(alpha * s) - 1) - (bx, by) . shift / s *
+    sin(alpha * s)``. It is worked out with sine and cosine of half the angle, of which whole half
+    turns are taken off (they change both signs).
+    """
+    band, bx, by, sx, sy = bands[0], bands[1], bands[2], shift[0], shift[1]
+    for i in range(change.shape[0]):
+        length = np.sqrt(sx[i] * sx[i] + sy[i] * sy[i])
+        along = (bx[i] * sx[i] + by[i] * sy[i]) / max(length, TINY)
+        turns = alpha * length * TURNS
+        half = (turns - np.floor(turns + HALF)) * PI
+        u = half * half
+        sine, cosine = SINE[-1], COSINE[-1]
+        for k in range(len(SINE) - 2, -1, -1):
+            sine = sine * u + SINE[k]
+            cosine = cosine * u + COSINE[k]
+        sine *= half
+        change[i] = np.float32(-2) * sine * (sine * band[i] + cosine * along)
 
 
 # ------------------------------------------------------------ Section 3.2, texture

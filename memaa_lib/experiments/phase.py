@@ -22,22 +22,24 @@ Phase-Based Video Magnification" (ICCP 2014):
 
 The authors approximate the bands and the Riesz transform with small filters in space. This module
 works them out exactly, with cosine and sine transforms: those see the image mirrored at its edges,
-take any size, and halve it by leaving high frequencies out.
+take any size, and halve it by leaving high frequencies out. What is done to each pixel of a band,
+steps 2 and 5, stands with the compiled loops in :mod:`memaa_lib._support.kernels`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
+from scipy.fft import dct, idct, idst
 
-from memaa_lib._support.kernels import recursion_step
+from memaa_lib._support.kernels import add_phase_change, lengths, move_on, recursion_step
 
 Images = NDArray[np.float32]
 SMALLEST_BAND = 5  # px; the shorter side of the coarsest band
@@ -57,14 +59,14 @@ class Recursion(Protocol):
 class RieszPyramid:
     """Octave bands of an image and their Riesz transforms, exact and invertible.
 
-    Band l holds the wavelengths around ``2 ** (l + 1)`` px, from half of that to twice that (the
-    finest everything below 4 px). The squares of the bands' windows and of the low-pass residual's
+    Band l holds the wavelengths around ``2 ** (l + 2)`` px, from half of that to twice that (the
+    finest everything below 8 px). The squares of the bands' windows and of the low-pass residual's
     add up to 1, so that analysis and synthesis with the same windows give the image back.
 
     Examples
     --------
     >>> RieszPyramid(170, 140).sizes
-    [(170, 140), (170, 140), (85, 70), (43, 35), (22, 18), (11, 9), (6, 5)]
+    [(170, 140), (85, 70), (43, 35), (22, 18), (11, 9), (6, 5)]
     """
 
     height: int  # px
@@ -75,97 +77,77 @@ class RieszPyramid:
         """Rows and columns of each band, finest first."""
         sizes = [(self.height, self.width)]
         while True:
-            factor = 2 ** max(len(sizes) - 1, 0)
+            factor = 2 ** len(sizes)
             rows, columns = -(-self.height // factor), -(-self.width // factor)
             if min(rows, columns) < SMALLEST_BAND:
                 return sizes
             sizes.append((rows, columns))
 
     @cached_property
-    def windows(self) -> list[tuple[Images, Images, Images]]:
+    def windows(self) -> list[Images]:
         """For each band its window, and the window times the Riesz transform's x and y factor.
 
-        ``float32`` ``(rows, columns)`` over the frequencies of the cosine transform. The factors
+        ``float32`` ``(3, rows, columns)`` over the frequencies of the cosine transform. The factors
         are ``omega_x / |omega|`` and ``omega_y / |omega|``.
         """
-        across, down = np.arange(self.width) / self.width, np.arange(self.height) / self.height
-        radius = np.hypot(across, down[:, None])  # of Nyquist's frequency
-        radius[0, 0] = 1.0  # no band holds the mean
         windows = []
-        passed = np.ones_like(radius)
         for level, (rows, columns) in enumerate(self.sizes):
-            octave = np.clip(np.log2(radius) + level + 1, 0, 1)
-            low = np.cos(np.pi / 2 * octave)
-            low[0, 0] = 1.0
-            window = np.sqrt(np.maximum(passed**2 - low**2, 0))
-            window[0, 0] = 0.0
-            passed = low
-            some = np.s_[:rows, :columns]
+            across, down = np.arange(columns) / self.width, np.arange(rows)[:, None] / self.height
+            radius = np.hypot(across, down)  # of Nyquist's frequency
+            radius[0, 0] = np.finfo(float).tiny  # no band holds the mean
+            octave = np.clip(np.log2(radius) + level + 1, -1, 1)
+            above = np.cos(np.pi / 2 * np.maximum(octave, 0)) if level else 1.0
+            below = np.cos(np.pi / 2 * np.minimum(octave + 1, 1))
             # a smaller image holds the same coefficients, scaled
             scale = np.sqrt(rows * columns / (self.height * self.width))
-            window = (window * scale)[some]
-            factors = (across[:columns] / radius[some], down[:rows, None] / radius[some])
-            windows.append(
-                (
-                    window.astype(np.float32),
-                    (window * factors[0]).astype(np.float32),
-                    (window * factors[1]).astype(np.float32),
-                )
-            )
+            window = scale * np.sqrt(above**2 - below**2)
+            factors = [np.ones_like(radius), across / radius, down / radius]
+            windows.append((window * factors).astype(np.float32))
         return windows
 
     def analyse(self, image: Images) -> list[Images]:
         """Return of an image ``(..., H, W)`` each band and its Riesz transform.
 
-        They are ``float32`` ``(3, ..., rows, columns)``: I, R1 (along x), R2 (along y).
+        They are ``float32`` ``(..., 3, rows, columns)``: I, R1 (along x), R2 (along y).
         """
-        spectrum = scipy.fft.dctn(image, axes=(-2, -1), norm="ortho")
+        spectrum = _transform(image, dct, dct)
+        kinds = [(idct, idct), (idct, idst), (idst, idct)]
         bands = []
-        for (rows, columns), windows in zip(self.sizes, self.windows, strict=True):
+        for (rows, columns), (even, along_x, along_y) in zip(self.sizes, self.windows, strict=True):
             low = spectrum[..., :rows, :columns]
-            parts = [low * window for window in windows]
-            band = np.empty((3, *low.shape), np.float32)
-            band[0] = scipy.fft.idctn(parts[0], axes=(-2, -1), norm="ortho")
-            band[1] = _inverse(_as_sines(parts[1], -1), sines=-1)
-            band[2] = _inverse(_as_sines(parts[2], -2), sines=-2)
+            band = np.empty((*low.shape[:-2], 3, rows, columns), np.float32)
+            np.multiply(low, even, out=band[..., 0, :, :])
+            # coefficient k of the cosine and k - 1 of the sine transform have the same frequency
+            np.multiply(low[..., 1:], along_x[:, 1:], out=band[..., 1, :, :-1])
+            np.multiply(low[..., 1:, :], along_y[1:], out=band[..., 2, :-1, :])
+            band[..., 1, :, -1], band[..., 2, -1, :] = 0, 0
+            for k, kind in enumerate(kinds):
+                band[..., k, :, :] = _transform(band[..., k, :, :], *kind, overwrite=True)
             bands.append(band)
         return bands
 
     def synthesise(self, bands: list[Images]) -> Images:
-        """Return the image that bands make up, the low-pass residual left out."""
-        shape = bands[0].shape[:-2]
-        spectrum = np.zeros((*shape, self.height, self.width), np.float32)
-        size = self.height * self.width
-        for (rows, columns), (window, _, _), band in zip(
-            self.sizes, self.windows, bands, strict=True
-        ):
-            part = scipy.fft.dctn(band, axes=(-2, -1), norm="ortho")
-            part *= window * np.float32(size / (rows * columns))
+        """Return the image that bands ``(..., rows, columns)`` make up, without the low-pass residual."""
+        whole = self.height * self.width
+        spectra = [
+            _transform(band, dct, dct) * (window * np.float32(whole / window.size))
+            for band, (window, _, _) in zip(bands, self.windows, strict=True)
+        ]
+        spectrum = spectra[0]
+        for (rows, columns), part in zip(self.sizes[1:], spectra[1:], strict=True):
             spectrum[..., :rows, :columns] += part
-        return np.asarray(scipy.fft.idctn(spectrum, axes=(-2, -1), norm="ortho"))
-
-
-def phase_change(before: Images, now: Images) -> Images:
-    """Return by how much the quaternionic phase changes from one frame's band to the next's.
-
-    From bands ``(3, rows, columns)`` (I, R1, R2) it is ``(2, rows, columns)``, radians: the i and j
-    part of the logarithm of ``now * conj(before) / |...|``. (The k part, a turn of the orientation,
-    is left out.)
-    """
-    real = (now * before).sum(axis=0)
-    parts = now[1:] * before[0] - now[0] * before[1:]
-    length = np.sqrt((parts * parts).sum(axis=0))
-    angle = np.arctan2(length, real)
-    # where nothing changed the quotient is 0 / 0 and the change 0
-    return np.asarray(parts * (angle / np.maximum(length, np.finfo(np.float32).tiny)))
+        return _transform(spectrum, idct, idct, overwrite=True)
 
 
 def blur_phase(band: Images, phase: Images) -> Images:
     """Blur a band's phase ``(2, rows, columns)``, each pixel weighted with its amplitude."""
-    amplitude = np.sqrt((band * band).sum(axis=0))
-    weighted = np.dstack([phase[0] * amplitude, phase[1] * amplitude, amplitude])
-    blurred = cv2.GaussianBlur(weighted, (0, 0), BLUR, borderType=cv2.BORDER_REFLECT)
-    return np.asarray((blurred[..., :2] / (blurred[..., 2:] + FAINTEST)).transpose(2, 0, 1))
+    amplitude = np.empty_like(band[0])
+    lengths(band.reshape(3, -1), amplitude.ravel())
+    weighted = phase * amplitude
+    for part in (*weighted, amplitude):
+        cv2.GaussianBlur(part, (0, 0), BLUR, dst=part, borderType=cv2.BORDER_REFLECT)
+    weighted /= amplitude + FAINTEST
+    return weighted
 
 
 class PhaseAmplifier:
@@ -185,19 +167,21 @@ class PhaseAmplifier:
     ) -> None:
         self.pyramid = RieszPyramid(*shape[:2])
         self.alphas = alphas
-        self.luma = luma.astype(np.float32)
-        # without colour in the mixing all rows are the same: one image to move on in place of three
-        self.mixing = mixing[:1] if (mixing == mixing[0]).all() else mixing
+        # the first plane is the luma; without colour in the mixing it is all that has to be moved
+        only_luma = (mixing == mixing[0]).all()
+        planes = luma[None] if only_luma else np.stack([luma, [1, 0, 0], [0, 0, 1]])
+        self.to_planes = planes.astype(np.float32)
+        self.from_planes = (mixing @ np.linalg.pinv(planes)).astype(np.float32)
         self.seen: NDArray[np.uint8] | None = None
         self.bands: list[Images] = []
-        self.luma_bands: list[Images] = []
-        self.phases: list[Images] = []
+        length = 2 * sum(math.prod(size) for size in self.pyramid.sizes)
+        self.phases = np.zeros(length, np.float32)
         self.states: list[Images] = []
 
     def run(self, frames: NDArray[np.uint8], design: Recursion, out: NDArray[np.uint8]) -> None:
         """Write the next frames ``(T, ...)``, magnified, into ``out`` ``(A, T, ...)``."""
         for t, frame in enumerate(frames):
-            now = self.signal(frame)
+            now = self._follow(frame)
             if not self.states:
                 self.states = [now.copy() for _ in range(3)]
             band = np.empty_like(now)
@@ -206,71 +190,49 @@ class PhaseAmplifier:
 
     def signal(self, frame: NDArray[np.uint8]) -> Images:
         """Return the phase of every band since the first frame, as a flat array, radians."""
-        before = self.luma_bands
-        self._look_at(frame)
-        if not before:
-            self.phases = [np.zeros_like(band[1:]) for band in self.luma_bands]
-        elif self.luma_bands is not before:
-            for phase, a, b in zip(self.phases, before, self.luma_bands, strict=True):
-                phase += phase_change(a, b)
-        return np.concatenate([phase.ravel() for phase in self.phases])
+        return self._follow(frame).copy()
 
     def add(self, frame: NDArray[np.uint8], flat: Images, out: NDArray[np.uint8], t: int) -> None:
         """Write the magnified frame into ``out[:, t]``, for every alpha."""
         self._look_at(frame)
-        shifts = []
-        start = 0
-        for band, (rows, columns) in zip(self.luma_bands, self.pyramid.sizes, strict=True):
-            stop = start + 2 * rows * columns
-            shifts.append(blur_phase(band, flat[start:stop].reshape(2, rows, columns)))
-            start = stop
+        shifts = [
+            blur_phase(band[0], p) for band, p in zip(self.bands, self._split(flat), strict=True)
+        ]
+        changes = [np.empty((len(band), *band.shape[2:]), np.float32) for band in self.bands]
         for a, alpha in enumerate(self.alphas):
-            changes = [
-                _moved_on(band, alpha * shift)
-                for band, shift in zip(self.bands, shifts, strict=True)
-            ]
-            change = np.moveaxis(self.pyramid.synthesise(changes), 0, -1)
-            whole = np.rint(frame.reshape(*frame.shape[:2], -1) + change)
-            out[a, t] = np.clip(whole, 0, 255).reshape(frame.shape)
+            for bands, shift, change in zip(self.bands, shifts, changes, strict=True):
+                for band, part in zip(bands, change, strict=True):
+                    move_on(
+                        band.reshape(3, -1), shift.reshape(2, -1), np.float32(alpha), part.ravel()
+                    )
+            planes = cv2.merge(list(self.pyramid.synthesise(changes)))
+            change = cv2.transform(planes, self.from_planes)
+            out[a, t] = cv2.add(frame, change, dtype=cv2.CV_8U)  # rounded, kept in 0 to 255
+
+    def _follow(self, frame: NDArray[np.uint8]) -> Images:
+        """Return the phases, with their change from the last frame to this one added."""
+        before = self.bands
+        self._look_at(frame)
+        if self.bands is not before:
+            for a, b, phase in zip(before, self.bands, self._split(self.phases), strict=False):
+                add_phase_change(a[0], b[0], phase)
+        return self.phases
+
+    def _split(self, flat: Images) -> list[Images]:
+        """Return views ``(2, rows, columns)`` of what each band has in a flat signal."""
+        ends = np.cumsum([2 * math.prod(size) for size in self.pyramid.sizes])
+        parts = zip(np.split(flat, ends[:-1]), self.pyramid.sizes, strict=True)
+        return [part.reshape(2, *size) for part, size in parts]
 
     def _look_at(self, frame: NDArray[np.uint8]) -> None:
         """Take a frame into its bands, unless it was the last one looked at."""
         if self.seen is None or not np.array_equal(frame, self.seen):
-            planes = frame.reshape(*frame.shape[:2], -1).astype(np.float32) @ self.mixing.T
-            self.bands = self.pyramid.analyse(np.ascontiguousarray(np.moveaxis(planes, -1, 0)))
-            self.luma_bands = [self._luma(band) for band in self.bands]
+            planes = cv2.split(cv2.transform(frame.astype(np.float32), self.to_planes))
+            self.bands = self.pyramid.analyse(np.stack(planes))
             self.seen = frame.copy()
 
-    def _luma(self, band: Images) -> Images:
-        """Luma of a band ``(3, C, rows, columns)``."""
-        if band.shape[1] == 1:
-            return band[:, 0]
-        red, green, blue = self.luma
-        return np.asarray(band[:, 0] * red + band[:, 1] * green + band[:, 2] * blue)
 
-
-def _moved_on(band: Images, shift: Images) -> Images:
-    """By how much a band ``(3, C, rows, columns)`` changes when its phase grows by ``shift``."""
-    length = np.sqrt((shift * shift).sum(axis=0))
-    direction = shift / np.maximum(length, np.finfo(np.float32).tiny)
-    along = band[1] * direction[0] + band[2] * direction[1]
-    return np.asarray(band[0] * (np.cos(length) - 1) - along * np.sin(length))
-
-
-def _as_sines(cosines: Images, axis: int) -> Images:
-    """Coefficients of the cosine transform in the places of the sine transform.
-
-    Coefficient k of the cosine transform and k - 1 of the sine transform have the same frequency.
-    """
-    sines = np.zeros_like(cosines)
-    if axis == -1:
-        sines[..., :-1] = cosines[..., 1:]
-    else:
-        sines[..., :-1, :] = cosines[..., 1:, :]
-    return sines
-
-
-def _inverse(spectrum: Images, sines: int) -> Images:
-    """Inverse transform, with sines along one of the last two axes and cosines along the other."""
-    image = scipy.fft.idst(spectrum, axis=sines, norm="ortho")
-    return np.asarray(scipy.fft.idct(image, axis=-3 - sines, norm="ortho"))
+def _transform(image: Images, down: Any, across: Any, *, overwrite: bool = False) -> Images:
+    """Transform the columns and then the rows of images, with orthonormal matrices."""
+    image = down(image, axis=-2, norm="ortho", overwrite_x=overwrite)
+    return np.asarray(across(image, axis=-1, norm="ortho", overwrite_x=True))

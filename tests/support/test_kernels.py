@@ -25,8 +25,8 @@ for shape in {shapes}:
     steps = np.cumsum(generator.normal(0, 2, shape), axis=0)
     clip = np.clip(128 + steps + generator.normal(0, 30, shape[1:]), 0, 255).astype(np.uint8)
     for frames in (clip, np.ascontiguousarray(clip[..., 0])):
-        for temporal in ("iir", "ideal"):
-            clips = magnify(Clip(frames, 100), (3, 5, 10, 15), temporal=temporal)
+        for options in ({{}}, {{"temporal": "ideal"}}, {{"method": "phase"}}):
+            clips = magnify(Clip(frames, 100), (3, 5, 10, 15), **options)
             digest.update(np.stack([clip.frames for clip in clips]).tobytes())
     digest.update(texture_intensity(Clip(clip[:20, ..., 1].copy(), 100), size=shape[1:3]).tobytes())
 print(digest.hexdigest())
