@@ -143,7 +143,8 @@ def say_whether_torch_is_needed(app: Sphinx, doctree: nodes.document) -> None:
     boxes = [box for box in doctree.findall(nodes.admonition) if "memaa-open" in box["classes"]]
     if source.is_file() and boxes:
         needed = front_matter(source).get("torch", False)
-        says = "To run this page you need PyTorch." if needed else "This page runs without PyTorch."
+        without = "With the cache of a built book this page runs without PyTorch."
+        says = "To run this page you need PyTorch." if needed else without
         boxes[0] += nodes.paragraph("", says)
 
 
