@@ -148,6 +148,13 @@ def say_whether_torch_is_needed(app: Sphinx, doctree: nodes.document) -> None:
         boxes[0] += nodes.paragraph("", says)
 
 
+def name_hidden_outputs(app: Sphinx, doctree: nodes.document) -> None:
+    """Say "output" where it is the output of a cell that is folded, not its code."""
+    for cell in doctree.findall(nodes.container):
+        if cell.get("hide_mode") == "output":
+            cell["prompt_show"], cell["prompt_hide"] = "Show the output", "Hide the output"
+
+
 def write_in_parallel(app: Sphinx, env: BuildEnvironment) -> None:
     """Write the pages in as many processes as there are cores, and one that hands them out.
 
@@ -164,6 +171,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", add_the_magnifier_where_it_stands, priority=800)
     app.connect("html-page-context", drop_duplicate_scripts, priority=900)
     app.connect("doctree-read", say_whether_torch_is_needed)
+    app.connect("doctree-read", name_hidden_outputs)
     app.connect("env-check-consistency", renumber)
     app.connect("env-check-consistency", write_in_parallel)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
