@@ -26,7 +26,7 @@ from memaa_lib._support.errors import InputError
 from memaa_lib.clips import Clip, read_clip, read_image, sample_video, write_clip
 from memaa_lib.datasets.manifests import dataset_names, load_manifest
 from memaa_lib.datasets.twins.release import read_truth
-from memaa_lib.experiments import ablations, comparison, pretraining, reference_runs, repair
+from memaa_lib.experiments import ablations, comparison, pretraining, reference_runs
 from memaa_lib.paper import DATASETS
 from memaa_lib.protocol import Results
 from tests.fake_releases import fake_renderer, make_twin, trees
@@ -555,8 +555,7 @@ def test_reference_refuses_wrong_options_before_the_work(
     def works(*names, **options):
         raise AssertionError("the work began")
 
-    for module in (protocol, ablations, comparison, reference_runs, repair):
-        monkeypatch.setattr(module, "load_index", works)
+    monkeypatch.setattr(protocol, "load_index", works)
     monkeypatch.setattr(pretraining, "pretrained_weights", works)
     real = trees.smic(tmp_path / "real")
     given = [text.format(tmp=tmp_path, real=real) for text in option]

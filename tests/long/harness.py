@@ -125,8 +125,16 @@ def interrupt(
     _, err = process.communicate(timeout=PATIENCE)
     took = time.monotonic() - pressed
     _, left = psutil.wait_procs(family, timeout=QUICK_STOP)
+    left = [one for one in left if still_runs(one)]
     lines = err.strip().splitlines()
     return process.returncode, lines[-1] if lines else "", took, left
+
+
+def still_runs(process: psutil.Process) -> bool:
+    """Whether a process has not ended; in some containers nobody waits for those that have."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def has_begun(job: Job) -> Callable[[psutil.Process], bool]:
