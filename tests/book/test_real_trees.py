@@ -108,9 +108,9 @@ def misnamed(said: list[str], licensee) -> list[str]:
 
 
 def of_nobody(cells: list[nbformat.NotebookNode], licensee) -> list[str]:
-    """Scores in cells of kept runs whose outputs say neither that they are of twins nor what they are of."""
+    """Scores in cells of kept runs whose outputs do not say what they are of (a table in print counts)."""
     texts = ["\n".join(filter(None, lines(cell))) for cell in cells]
-    whose = re.compile(f"{SYNTHETIC.pattern}|{re.escape(licensee.data)}", re.IGNORECASE)
+    whose = re.compile(rf"{SYNTHETIC.pattern}|{re.escape(licensee.data)}|Table \d", re.IGNORECASE)
     return [text for text in texts if A_SCORE.search(text) and not whose.search(text)]
 
 
