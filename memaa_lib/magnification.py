@@ -71,7 +71,7 @@ class Magnification:
         noise.
     method
         ``"linear"``: the paper's; ``"phase"``: the phase of a Riesz pyramid (Wadhwa et al. 2014),
-        which carries further, amplifies no noise and takes about fifty times as long. Every
+        which carries further, amplifies no noise and takes about thirty times as long. Every
         band but the coarsest gets the whole ``alpha``: the gains of the bands are the linear one's
         alone. ``"lagrangian"``: every point is taken further along its way since the first frame
         (after Le Ngo et al. 2018); there is neither filter nor band, so nothing else can be set.
