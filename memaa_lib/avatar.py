@@ -7,6 +7,9 @@ clips, in parallel and with a cache on disk.
 
 from __future__ import annotations
 
+import math
+import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -15,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memaa_lib._support.cache import VERSION, fingerprint, kept
+from memaa_lib._support.cache import VERSION, cache_root, fingerprint, kept
 from memaa_lib._support.errors import InputError, check_count
 from memaa_lib._support.running import in_parallel, progress
 from memaa_lib.clips import Clip, read_image, resize, write_image
@@ -24,6 +27,10 @@ from memaa_lib.datasets.layout import clip_fingerprint
 from memaa_lib.magnification import Magnification, as_alphas, magnify
 from memaa_lib.registration import Points, crop_clip, find_face, find_landmarks, register
 from memaa_lib.texture import Scoring, keep_frames, texture_intensity
+
+LARGEST_IN_MEMORY = (
+    4 << 30
+)  # bytes; more avatars than that lie in a file and are read as they are used
 
 
 @dataclass(frozen=True)
@@ -187,6 +194,7 @@ def make_avatars(
     settings: AvatarSettings | None = None,
     n_jobs: int = 2,
     on_error: Literal["raise", "skip"] = "raise",
+    cluster: str | None = None,
 ) -> NDArray[np.uint8]:
     """Make the avatars of all clips of an index, in parallel, each kept in the cache.
 
@@ -203,11 +211,15 @@ def make_avatars(
     on_error
         ``"raise"``: go through all clips, then raise one error that lists those that failed;
         ``"skip"``: black avatars for those.
+    cluster
+        Dask scheduler, see :func:`memaa_lib.protocol.evaluate`. Its workers read the clips by the
+        same paths, so they need the same file system, and keep avatars in their own cache.
 
     Returns
     -------
     ndarray
-        ``uint8`` ``(N, A, size, size, 3)``, clips in the order of the index.
+        ``uint8`` ``(N, A, size, size, 3)``, clips in the order of the index. Above 4 GiB it is a
+        memory map of a file in the cache folder, which goes with it.
 
     Raises
     ------
@@ -226,24 +238,41 @@ def make_avatars(
     as_alphas(alphas)
     rows = rows_of(index)
     common = (tuple(alphas), settings)
-    results: list[NDArray[np.uint8] | str] = []
+    avatars = _black((len(rows), len(alphas), settings.size, settings.size, 3))
+    missing: list[int] = []
+    failures: list[str] = []
     with progress("avatars", len(rows)) as advance:
-        for row in rows:  # no process is started for what is kept
-            results.append(_kept_avatars(row, *common, may_make=False))
-            advance(not isinstance(results[-1], str))
-        missing = [i for i, result in enumerate(results) if isinstance(result, str)]
+        for i, row in enumerate(rows):  # no process is started for what is kept
+            found = _kept_avatars(row, *common, may_make=False)
+            if isinstance(found, str):
+                missing.append(i)
+            else:
+                avatars[i] = found
+                advance()
         if missing and n_jobs != 1:
             _compile_kernels()
         tasks = ((rows[i], *common) for i in missing)
-        made = in_parallel(_kept_avatars, tasks, n_jobs) if missing else ()
+        made = in_parallel(_kept_avatars, tasks, n_jobs, cluster=cluster) if missing else ()
         for i, result in zip(missing, made, strict=True):
-            results[i] = result
+            if isinstance(result, str):
+                failures.append(result)
+            else:
+                avatars[i] = result
             advance()
-    failures = [result for result in results if isinstance(result, str)]
     if failures and on_error == "raise":
         raise InputError(f"{len(failures)} of {len(rows)} clips failed: " + "; ".join(failures))
-    black = np.zeros((len(alphas), settings.size, settings.size, 3), np.uint8)
-    return np.stack([one if isinstance(one, np.ndarray) else black for one in results])
+    return avatars
+
+
+def _black(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return an array of zeros; in a file without a name where memory might not hold it."""
+    size = math.prod(shape)
+    if size <= LARGEST_IN_MEMORY:
+        return np.zeros(shape, np.uint8)
+    with tempfile.TemporaryFile(dir=cache_root()) as file:
+        if hasattr(os, "posix_fallocate"):  # a full disk is found here, and not amid the work
+            os.posix_fallocate(file.fileno(), 0, size)
+        return np.memmap(file, np.uint8, "w+", shape=shape)
 
 
 def _compile_kernels() -> None:

@@ -119,29 +119,34 @@ def network_inputs(
     Avatars are ``(..., S, S, 3)`` uint8. The result is ``(..., 1, 3, s, s)`` uint8, one view of each
     image, or ``(..., 2, C, h, w)`` float16, features of the image and of its mirror image.
     """
-    images = resize_avatars(face_view(avatars, profile.view), profile.image_size)
-    channels_first = np.ascontiguousarray(np.moveaxis(images, -1, -3))
     if profile.trainable == "all":
-        return channels_first[..., np.newaxis, :, :, :]
-    flat = channels_first.reshape(-1, *channels_first.shape[-3:])
-    views = [_frozen_features(view, profile, start) for view in (flat, flat[..., ::-1])]
-    features = np.stack(views, axis=1)
+        return _as_seen(avatars, profile)[..., np.newaxis, :, :, :]
+    flat = avatars.reshape(-1, *avatars.shape[-3:])
+    features = _frozen_features(flat, profile, start)
     return features.reshape(*avatars.shape[:-3], *features.shape[1:])
 
 
+def _as_seen(avatars: NDArray[np.uint8], profile: TrainingProfile) -> NDArray[np.uint8]:
+    """Return the part that is seen, at the size of the input, channels first."""
+    images = resize_avatars(face_view(avatars, profile.view), profile.image_size)
+    return np.ascontiguousarray(np.moveaxis(images, -1, -3))
+
+
 def _frozen_features(
-    images: NDArray[np.uint8], profile: TrainingProfile, start: Mapping[str, torch.Tensor]
+    avatars: NDArray[np.uint8], profile: TrainingProfile, start: Mapping[str, torch.Tensor]
 ) -> NDArray[np.float16]:
-    """Run the layers below the trained ones, in evaluation mode."""
+    """Run the layers below the trained ones on each image and its mirror image, in evaluation mode."""
     network = _resnet34()
     network.load_state_dict(dict(start))
     lower = torch.nn.Sequential(*_layers(network)[: _FROZEN[profile.trainable]]).eval()
     lower = lower.to(memory_format=torch.channels_last)
     batches = []
     with torch.inference_mode(), _autocast("cpu", profile), one_thread():
-        for first in range(0, len(images), 64):
-            batch = torch.from_numpy(np.ascontiguousarray(images[first : first + 64]))
-            batches.append(lower(_normalise(batch)).to(torch.float16).contiguous().numpy())
+        for first in range(0, len(avatars), 64):
+            images = _as_seen(avatars[first : first + 64], profile)
+            views = (images, np.ascontiguousarray(images[..., ::-1]))
+            outputs = [lower(_normalise(torch.from_numpy(view))) for view in views]
+            batches.append(torch.stack(outputs, dim=1).to(torch.float16).contiguous().numpy())
     return np.concatenate(batches)
 
 

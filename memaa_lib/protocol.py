@@ -290,8 +290,10 @@ class System(Protocol):
     def start(self) -> str:
         """What it starts from."""
 
-    def features(self, index: pd.DataFrame, n_jobs: int) -> NDArray[Any]:
-        """Return an array with a row for each clip of an index."""
+    def features(
+        self, index: pd.DataFrame, n_jobs: int, cluster: str | None = None
+    ) -> NDArray[Any]:
+        """Return an array with a row for each clip of an index, made here or on a cluster."""
 
     def key(self) -> Any:
         """Return all that results depend on besides features, labels and seed."""
@@ -380,9 +382,13 @@ class Memaa:
         """Which starting weights."""
         return self.weights.name
 
-    def features(self, index: pd.DataFrame, n_jobs: int) -> NDArray[np.uint8]:
+    def features(
+        self, index: pd.DataFrame, n_jobs: int, cluster: str | None = None
+    ) -> NDArray[np.uint8]:
         """Return the avatars."""
-        return make_avatars(index, self.profile.alphas, self.avatar_settings, n_jobs=n_jobs)
+        return make_avatars(
+            index, self.profile.alphas, self.avatar_settings, n_jobs=n_jobs, cluster=cluster
+        )
 
     def key(self) -> Any:
         """Return all that results depend on besides avatars, labels and seed."""
@@ -850,7 +856,7 @@ def train(
     n_jobs
         Processes.
     out, cluster, time_limit
-        See :func:`evaluate`.
+        See :func:`evaluate`; features are made on the cluster, too.
     **options
         Of the system: for the paper's method ``weights``, ``device``, ``leak`` and
         ``avatar_settings``, see :class:`Memaa`; for compared ones ``apex_rule``.
@@ -880,6 +886,6 @@ def train(
     folds = make_folds(index, protocol, train=dataset, k=k, seed=seed)
     system.key()  # starting weights are made
     return evaluate(
-        system.features(index, n_jobs), index, folds, system,
+        system.features(index, n_jobs, cluster), index, folds, system,
         out=out, n_jobs=n_jobs, cluster=cluster, time_limit=time_limit,
     )  # fmt: skip

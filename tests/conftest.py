@@ -123,6 +123,16 @@ def shallow_network():
 
 
 @pytest.fixture
+def cluster():
+    """Address of a Dask scheduler whose workers are threads of this process."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as one:
+        yield one.scheduler_address
+
+
+@pytest.fixture
 def memaa(monkeypatch, capsys):
     """Run a command line; return its exit code, standard output and standard error."""
 

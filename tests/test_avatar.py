@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from skimage.data import astronaut
 
 from memaa_lib import avatar as avatar_module
+from memaa_lib._support.cache import fingerprint
 from memaa_lib._support.errors import InputError
 from memaa_lib.avatar import (
     AvatarSettings,
@@ -301,7 +302,7 @@ def test_what_is_in_the_cache_starts_no_process(
     first = make_avatars(index, (0, 10), n_jobs=1, **options)
     started: list[Any] = []
 
-    def in_parallel(function: Any, tasks: Any, n_jobs: int) -> Any:
+    def in_parallel(function: Any, tasks: Any, n_jobs: int, cluster: str | None) -> Any:
         started.extend(tasks)
         return [function(*task) for task in started]
 
@@ -312,6 +313,28 @@ def test_what_is_in_the_cache_starts_no_process(
     lost.unlink()
     assert (make_avatars(index, (0, 10), **options) == first).all()
     assert len(started) == 1
+
+
+def test_a_cluster_makes_the_same_avatars(tmp_path: Path, cluster: str) -> None:
+    index = write_index(tmp_path / "data", 3)
+    theirs = make_avatars(index, (0, 10), SMALL, cluster=cluster)
+    shutil.rmtree(tmp_path / "cache")
+    assert (make_avatars(index, (0, 10), SMALL, n_jobs=1) == theirs).all()
+
+
+def test_more_avatars_than_memory_holds_lie_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = write_index(tmp_path / "data", 2)
+    held = make_avatars(index, (0, 10), SMALL, n_jobs=1)
+    files = set((tmp_path / "cache").rglob("*"))
+    monkeypatch.setattr("memaa_lib.avatar.LARGEST_IN_MEMORY", held.nbytes - 1)
+    mapped = make_avatars(index, (0, 10), SMALL, n_jobs=1)
+    assert isinstance(mapped, np.memmap)
+    assert not isinstance(held, np.memmap)
+    assert (mapped == held).all()
+    assert fingerprint(mapped) == fingerprint(held)
+    assert set((tmp_path / "cache").rglob("*")) == files, "the file has a name and stays"
 
 
 def test_a_copied_cache_serves_copied_clips(

@@ -403,7 +403,7 @@ class Dull:
     def __init__(self, profile: str, **options: object) -> None:
         pass
 
-    def features(self, index: pd.DataFrame, n_jobs: int) -> np.ndarray:
+    def features(self, index: pd.DataFrame, n_jobs: int, cluster: str | None = None) -> np.ndarray:
         return np.zeros((len(index), 1))
 
     def key(self) -> str:

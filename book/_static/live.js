@@ -256,7 +256,7 @@ function liveWorker({ Magnifier, RunningAvatar, difference }) {
     },
     finish() { // all that was wanted is there, or the clip has come to its end
       if (!recording?.length) return;
-      [kept, recording] = [recording, null];
+      [kept, recording] = [Object.assign(recording, { settings }), null]; // a slider may be moved before it is asked for
       send("recorded", { count: kept.length, pictures: avatarPictures(), height: magnifier.height, width: magnifier.width });
     },
     scrub({ number }) {
@@ -264,7 +264,7 @@ function liveWorker({ Magnifier, RunningAvatar, difference }) {
       send("pictures", { pictures: { filmed, magnified }, height: magnifier.height, width: magnifier.width });
     },
     export() {
-      send("exported", { frames: kept, settings });
+      send("exported", { frames: kept, settings: kept.settings });
     },
     curve() {
       if (last) send("curve", { alphas: ALPHAS, values: magnifier.curve(last, ALPHAS, settings.chroma) });
@@ -350,7 +350,7 @@ function liveWorker({ Magnifier, RunningAvatar, difference }) {
       this.curveWanted = make("input", { type: "checkbox" });
       const controls = make("div", { className: "controls" },
         labelled("amplification α", alpha, ""), labelled("from", low, " Hz"), labelled("to", high, " Hz"),
-        labelled("colour", chroma, ""), labelled("filter", this.controls.filter, ""), labelled("mean of", this.controls.kept, ""));
+        labelled("color", chroma, ""), labelled("filter", this.controls.filter, ""), labelled("mean of", this.controls.kept, ""));
       controls.addEventListener("input", () => this.tellSettings());
 
       this.freeze = button("Freeze", () => this.turn(!this.video.paused));

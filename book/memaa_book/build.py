@@ -20,8 +20,8 @@ from doit.cmd_base import ModuleTaskLoader
 from doit.doit_cmd import DoitMain
 from doit.tools import config_changed
 
-import memaa_lib
 from memaa_book import guard, pages
+from memaa_book.freshness import code_fingerprint, library_fingerprint
 from memaa_book.pages import COMMON, PAGES, Run
 from memaa_book.prepare import (
     PRETRAINING,
@@ -35,7 +35,7 @@ from memaa_book.prepare import (
 from memaa_book.processes import RunFailed, ending_processes, run_stoppable
 from memaa_book.report import BuildReport, last_line
 from memaa_book.weave import weave_page
-from memaa_lib._support.cache import atomic_path, check_folder, fingerprint
+from memaa_lib._support.cache import atomic_path, check_folder
 from memaa_lib._support.errors import InputError
 from memaa_lib._support.running import end_when_killed
 from memaa_lib.datasets import load_index
@@ -53,7 +53,11 @@ SECONDS_A_CLIP = 5.5  # s of two cores that a real clip takes in all, once
 
 # ------------------------------------------------------------------ the whole build
 def build_book(
-    datasets: Sequence[str] = (), *, profile: str = "laptop", n_jobs: int | None = None
+    datasets: Sequence[str] = (),
+    *,
+    profile: str = "laptop",
+    n_jobs: int | None = None,
+    draft: bool = False,
 ) -> BuildReport:
     """Run every stale notebook and build the book.
 
@@ -66,6 +70,8 @@ def build_book(
     n_jobs
         Notebooks to run at the same time. Default: one more than there are cores, since a notebook
         waits now and then, but five at most, for the sake of memory.
+    draft
+        Build into ``build/draft`` what has changed since the last draft, and leave the book alone.
 
     Returns
     -------
@@ -93,7 +99,7 @@ def build_book(
     report = BuildReport()
     module = {
         "DOIT_CONFIG": {
-            "default_tasks": ["html"],
+            "default_tasks": ["draft" if draft else "html"],
             "dep_file": str(state),
             "backend": "json",
             "continue": True,
@@ -104,8 +110,11 @@ def build_book(
         },
         "task_page": lambda: page_tasks(needs, profile, left_out, datasets),
         "task_prepare": lambda: prepare_tasks(needs, profile),
-        "task_html": lambda: html_task(needs, strict=not (datasets or left_out)),
     }
+    if draft:
+        module["task_draft"] = lambda: draft_task(needs)
+    else:
+        module["task_html"] = lambda: html_task(needs, strict=not (datasets or left_out))
     with report.bar, ending_processes():
         status = DoitMain(ModuleTaskLoader(module)).run(["run"])
     if status and report.ok:
@@ -164,12 +173,12 @@ def page_tasks(
         why = left_out.get(run, "")
         data = dataset_of(run, datasets)
         state = {"library": library, "profile": profile, "data": data_state(run.dataset)}
-        state |= {"dataset": data, "left out": why}
+        state |= {"dataset": data, "code": code_fingerprint(run.source)}
+        state["left out"] = why and why + pages.read_source(run.source).cells[0].source
         yield {
             "name": f"{run.dataset}/{run.notebook}",
             "actions": [(pages.leave_out, [run, why]) if why else (run_page, [run, profile, data])],
             "io": NO_CAPTURE,
-            "file_dep": [str(run.source)],
             "targets": [str(run.target)],
             "uptodate": [config_changed(state)],
             "task_dep": [f"prepare:{name}" for name in needs[run]],
@@ -209,23 +218,18 @@ def html_task(needs: Mapping[Run, list[str]], *, strict: bool) -> dict[str, Any]
     return {
         "actions": [(build_html, [list(needs)], {"strict": strict})],
         "io": NO_CAPTURE,
-        "file_dep": [str(path) for path in sources] + [str(run.target) for run in needs],
+        "file_dep": [str(path) for path in sources]
+        + [str(path) for run in needs for path in (run.source, run.target)],
         "targets": [str(pages.ROOT / "_build" / "html" / "index.html")],
         "task_dep": [f"prepare:{PRETRAINING}", "page"] if trained else ["page"],
         "uptodate": [True],
     }
 
 
-def library_fingerprint() -> str:
-    """Return a digest of what pages compute with: library and facts, not what makes books of pages.
-
-    Facts are the data manifests and the reference runs, which pages read as they read the library.
-    """
-    folder = Path(memaa_lib.__file__).parent
-    files = sorted(path for path in folder.rglob("*.py") if path.name != "cli.py")
-    facts = sorted((pages.ROOT / "data_manifests").glob("*.yaml"))
-    facts += sorted((pages.ROOT / "results").rglob("*.json"))
-    return fingerprint(*(f"{path.name}".encode() + path.read_bytes() for path in files + facts))
+def draft_task(needs: Mapping[Run, list[str]]) -> dict[str, Any]:
+    """Return the task that builds a draft."""
+    action = (build_html, [list(needs)], {"strict": False, "draft": True})
+    return {"actions": [action], "io": NO_CAPTURE, "task_dep": ["page"]}
 
 
 # ------------------------------------------------------------------ one task
@@ -272,27 +276,37 @@ def run_page(run: Run, profile: str, data: str) -> None:
 
 
 # ------------------------------------------------------------------ HTML
-def build_html(runs: Sequence[Run], *, strict: bool, project: Path | None = None) -> None:
+def build_html(
+    runs: Sequence[Run], *, strict: bool, project: Path | None = None, draft: bool = False
+) -> None:
     """Build ``_build/html`` anew from the prose and the executed notebooks of a project.
 
     The pages are woven of the runs first.
     The book is built beside the old one and takes its place when it is whole. It is always built
     from nothing: an incremental build of Sphinx gives other bytes. ``strict`` makes a warning an
     error (``-W -n --keep-going``). A book of some data sets only cannot be strict: the prose refers
-    to all of them.
+    to all of them. A ``draft`` is the exception: it stays in ``build/draft``, for its author's eyes.
     """
     root = project or pages.ROOT
-    shutil.rmtree(root / PAGES, ignore_errors=True)
-    for together in pages.runs_by_page(runs).values():
+    woven = pages.runs_by_page(runs)
+    for old in (root / PAGES).glob("*.ipynb"):
+        if f"{PAGES}{old.stem}" not in woven:
+            old.unlink()
+    for together in woven.values():
+        if project is None:  # another has its own runs
+            for run in together:
+                pages.renew_prose(run)
         weave_page(together, root)
     vendor(root / "book" / "_static")
     toc = root / "build" / "_toc.yml"
     toc.parent.mkdir(exist_ok=True)
     toc.write_text(yaml.safe_dump(filtered_toc(pages.read_toc(), runs), sort_keys=False), "utf-8")
-    fresh = root / "build" / "fresh"
-    shutil.rmtree(fresh, ignore_errors=True)
+    fresh = root / "build" / ("draft" if draft else "fresh")
+    if not draft:
+        shutil.rmtree(fresh, ignore_errors=True)
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(root)]
-    command += ["--toc", str(toc), "--path-output", str(fresh), "--all", "--quiet"]
+    command += ["--toc", str(toc), "--path-output", str(fresh), "--quiet"]
+    command += [] if draft else ["--all"]
     command += ["-W", "-n", "--keep-going"] if strict else []
     done = run_stoppable(
         command, pages.ROOT, {"SOURCE_DATE_EPOCH": BOOK_DATE, "PYTHONHASHSEED": "0"}
@@ -308,6 +322,8 @@ def build_html(runs: Sequence[Run], *, strict: bool, project: Path | None = None
     except RunFailed:
         shutil.rmtree(fresh)
         raise
+    if draft:
+        return
     # a hash of the folder's name among others, for incremental builds: there are none
     (html / ".buildinfo").unlink(missing_ok=True)
     book = root / "_build" / "html"

@@ -106,6 +106,12 @@ def book(
         str | None,
         typer.Option(help="Then build this edition, too: student or instructor."),
     ] = None,
+    draft: Annotated[
+        bool,
+        typer.Option(
+            help="Only build what has changed, into build/draft: for writing, not to publish."
+        ),
+    ] = False,
 ) -> None:
     """Run every notebook that is stale and build the book into _build/html.
 
@@ -132,7 +138,7 @@ def book(
     allow_subjects(allow_subject or [])
     for line in forecast(dataset or []):
         err.print(line, markup=False, highlight=False)
-    report = build_book(dataset or [], profile=profile, n_jobs=n_jobs)
+    report = build_book(dataset or [], profile=profile, n_jobs=n_jobs, draft=draft)
     err.print(
         f"{len(report.ran)} tasks ran, {len(report.fresh)} were up to date, "
         f"{len(report.failed)} failed, {time.monotonic() - report.started:.0f} s",
@@ -143,7 +149,8 @@ def book(
     if not report.ok:
         err.print(f"logs: {ROOT / 'build' / 'logs'}", markup=False, highlight=False)
         raise typer.Exit(3)
-    out.print(f"{ROOT / '_build' / 'html' / 'index.html'}", markup=False, highlight=False)
+    built = ROOT / "build" / "draft" if draft else ROOT
+    out.print(f"{built / '_build' / 'html' / 'index.html'}", markup=False, highlight=False)
     if edition is not None:
         out.print(f"{build_edition(edition, dataset or [])}", markup=False, highlight=False)
 

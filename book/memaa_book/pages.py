@@ -12,6 +12,7 @@ import ast
 import os
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -334,6 +335,26 @@ def execute(
         check(executed)
         with atomic_path(target) as temporary:
             shutil.copyfile(executed, temporary)
+
+
+def renew_prose(run: Run) -> None:
+    """Put the prose of a notebook into what was executed of it: a changed word needs no new run."""
+    executed = nbformat.read(run.target, as_version=4)
+    ran = deque(cell for cell in executed.cells if cell.cell_type == "code")
+    if not ran:  # the page was left out
+        return
+    cells = []
+    for number, cell in enumerate(read_source(run.source).cells):
+        code = cell.cell_type == "code"
+        cells.append(ran.popleft() if code else cell)
+        cells[-1]["id"] = f"c{number:03d}"
+        if code and ran and is_tagged(ran[0], "injected-parameters"):
+            cells.append(ran.popleft())
+            cells[-1]["id"] = f"c{number:03d}-injected"
+    if cells != executed.cells:
+        executed.cells = cells
+        with atomic_path(run.target) as temporary:
+            nbformat.write(executed, temporary)
 
 
 def leave_out(run: Run, why: str) -> None:

@@ -25,8 +25,12 @@ def weave_page(runs: Sequence[Run], project: Path) -> None:
         links = [f"{{download}}`{TITLES[run.dataset]} </{run.path}>`" for run in runs]
         said = f"The notebook as it ran, one a data set: {', '.join(links)}."
         woven.cells.append(nbformat.v4.new_markdown_cell(said, id="downloads"))
-    with atomic_path(project / f"{runs[0].page}.ipynb") as temporary:
-        nbformat.write(woven, temporary)
+    path, text = project / f"{runs[0].page}.ipynb", nbformat.writes(woven) + "\n"
+    if (
+        not path.is_file() or path.read_text("utf-8") != text
+    ):  # a draft is made anew of what changed
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, "utf-8")
 
 
 def weave(notebooks: Mapping[str, nbformat.NotebookNode]) -> nbformat.NotebookNode:

@@ -112,7 +112,7 @@ def fingerprint(*parts: Any) -> str:
     for part in parts:
         if isinstance(part, np.ndarray):
             state.update(f"array{part.shape}{part.dtype.str}".encode())
-            state.update(np.ascontiguousarray(part).tobytes())
+            state.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)  # no copy
         elif isinstance(part, bytes):
             state.update(b"bytes" + part)
         else:

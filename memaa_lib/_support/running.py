@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +31,9 @@ from rich.progress import (
 )
 
 from memaa_lib._support.errors import InputError
+
+CALLS_AHEAD = 1000
+"""How many calls a cluster is given at a time: half a million at once would choke its scheduler."""
 
 
 @contextlib.contextmanager
@@ -92,8 +96,9 @@ def in_parallel(
     n_jobs: int,
     *,
     ordered: bool = True,
+    cluster: str | None = None,
 ) -> Iterator[Any]:
-    """Call ``function(*task)`` for every task, in processes of one thread each.
+    """Call ``function(*task)`` for every task, in processes of one thread each or on a cluster.
 
     Parameters
     ----------
@@ -105,7 +110,9 @@ def in_parallel(
     n_jobs
         Processes; 1 runs everything here.
     ordered
-        Whether results come in the order of the tasks, or as they are ready.
+        Whether results come in the order of the tasks, or as they are ready; on a cluster they do.
+    cluster
+        See :func:`run_tasks`; then ``n_jobs`` counts only with ``"slurm"``.
 
     Yields
     ------
@@ -131,6 +138,9 @@ def in_parallel(
     """
     if n_jobs < 1:
         raise InputError(f"n_jobs is {n_jobs}, expected at least 1 process")
+    if cluster is not None:
+        yield from _on_cluster(function, tasks, n_jobs, cluster)
+        return
     if n_jobs == 1:
         for task in tasks:
             yield _on_one_thread(function, *task)
@@ -231,6 +241,20 @@ def run_tasks(
             if time.monotonic() >= deadline:
                 client.cancel(futures)
                 return
+
+
+def _on_cluster(
+    function: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], n_jobs: int, cluster: str
+) -> Iterator[Any]:
+    """Call ``function(*task)`` on a cluster, a limited number of calls ahead, results in order."""
+    with _dask_client(cluster, n_jobs) as client:
+        ahead: deque[Any] = deque()
+        for task in tasks:
+            if len(ahead) == CALLS_AHEAD:
+                yield ahead.popleft().result()
+            ahead.append(client.submit(_on_one_thread, function, *task, retries=3, pure=False))
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def check_cluster(cluster: str) -> None:

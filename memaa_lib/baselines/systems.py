@@ -81,12 +81,12 @@ class ComparedSystem:
         self.system, self.profile, self.seed, self.apex_rule = system, profile, seed, apex_rule
         self.name = system.name
 
-    def features(self, index: pd.DataFrame, n_jobs: int) -> NDArray[np.float32]:
+    def features(
+        self, index: pd.DataFrame, n_jobs: int, cluster: str | None = None
+    ) -> NDArray[np.float32]:
         """Return the features of all clips."""
-        made = make_features(
-            index, [self.name], self.profile, apex_rule=self.apex_rule, n_jobs=n_jobs
-        )
-        return made[self.name]
+        options: Any = {"apex_rule": self.apex_rule, "n_jobs": n_jobs, "cluster": cluster}
+        return make_features(index, [self.name], self.profile, **options)[self.name]
 
     def key(self) -> Any:
         """Return all that results depend on besides features, labels and seed."""
@@ -114,6 +114,7 @@ def make_features(
     *,
     apex_rule: ApexRule = "middle",
     n_jobs: int = 2,
+    cluster: str | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     """Make the features of all clips for some systems, reading each clip once; they are kept.
 
@@ -127,8 +128,9 @@ def make_features(
         ``"laptop"``, or ``"paper"`` for the features as published.
     apex_rule
         See :class:`memaa_lib.baselines.FaceClip`.
-    n_jobs
-        Processes. The result does not depend on it.
+    n_jobs, cluster
+        Processes, or a Dask scheduler, see :func:`memaa_lib.avatar.make_avatars`. The result does
+        not depend on them.
 
     Returns
     -------
@@ -148,7 +150,7 @@ def make_features(
     calls = ((row, tuple(wanted.values()), profile, apex_rule) for row in rows)
     found: dict[str, list[NDArray[np.float32]]] = {name: [] for name in wanted}
     with progress("features", len(rows)) as advance:
-        for result in in_parallel(_kept_features, calls, n_jobs):
+        for result in in_parallel(_kept_features, calls, n_jobs, cluster=cluster):
             for name, features in result.items():
                 found[name].append(features)
             advance()

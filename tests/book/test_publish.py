@@ -158,6 +158,22 @@ def test_only_what_is_stale_runs_again(project, capsys):
     assert second.ran == []
     assert len(second.fresh) == 3
 
+    run = Run("common", "09_one")
+    text = run.source.read_text("utf-8")
+    run.source.write_text(text.replace("$$ a", "A word more.\n\n+++\n\n$$ a"), "utf-8")
+    assert build.build_book(draft=True).ran == ["draft"]
+    draft = project / "build" / "draft" / "_build" / "html" / "book" / "pages" / "09_one.html"
+    assert "A word more." in draft.read_text("utf-8")
+    assert {path: path.read_bytes() for path in html.rglob("*.html")} == before
+    renewed = run.target.read_bytes()
+    assert build.build_book().ran == ["html"]
+    assert "A word more." in (html / "book" / "pages" / "09_one.html").read_text("utf-8")
+    assert run.target.read_bytes() == renewed
+    run.target.unlink()
+    assert "page:common/09_one" in build.build_book().ran
+    assert run.target.read_bytes() == renewed, "prose put in afterwards is as it is when all is run"
+    run.source.write_text(text, "utf-8")
+
     write_page(project / "notebooks", "11_two", "print('changed')")
     third = build.build_book()
     assert sorted(third.ran) == ["html", "page:common/11_two"]

@@ -32,9 +32,11 @@ def test_processes_give_what_one_gives_in_the_same_order():
 
 
 def test_no_process_outlives_its_last_result():
+    before = set(psutil.Process().children(recursive=True))
     assert list(in_parallel(pow, [(2, 2), (3, 2)], 2)) == [4, 9]
-    left = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
-    assert [command for command in left if "resource_tracker" not in command] == []
+    left = set(psutil.Process().children(recursive=True)) - before
+    commands = [" ".join(child.cmdline()) for child in left]
+    assert [command for command in commands if "resource_tracker" not in command] == []
 
 
 def test_an_error_in_a_process_reaches_the_caller_and_ends_the_others():
@@ -64,6 +66,21 @@ def test_tasks_are_drawn_only_as_processes_become_free():
     results = in_parallel(pow, tasks(), 1)
     next(results)
     assert drawn == [0]
+
+
+def test_a_cluster_gives_the_same_results_in_order_and_is_not_flooded(cluster, monkeypatch):
+    monkeypatch.setattr(running, "CALLS_AHEAD", 3)
+    drawn = []
+
+    def tasks():
+        for number in range(9):
+            drawn.append(number)
+            yield (number, 2)
+
+    results = in_parallel(pow, tasks(), 1, cluster=cluster)
+    assert next(results) == 0
+    assert len(drawn) == 4
+    assert list(results) == [number**2 for number in range(1, 9)]
 
 
 def test_no_processes_is_an_error():
