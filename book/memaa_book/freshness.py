@@ -46,12 +46,18 @@ def used_parts(texts: Iterable[str]) -> list[tuple[str, list[str]]]:
     """  # noqa: D205
     parts = _parts(tuple(sorted((LIBRARY / FIGURES).glob("*.py"))))
     used: set[str] = set()
-    new = {"", *(name for text in texts for name in _WORD.findall(text))} & set(parts)
+    new = {name for text in texts for name in _WORD.findall(text)} & set(parts)
     while new:
         used |= new
-        new = {word for name in new for part in parts[name] for word in _WORD.findall(part)}
+        new = {name for one in new for part in parts[one] for name in _names(part)}
         new = new & set(parts) - used
-    return sorted((name, parts[name]) for name in used)
+    return sorted((name, parts[name]) for name in {"", *used})
+
+
+def _names(code: str) -> set[str]:
+    """Return the names that code uses: those of variables, functions and attributes."""
+    found = (getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(ast.parse(code)))
+    return set(found) - {""}
 
 
 @lru_cache(maxsize=1)
