@@ -35,8 +35,8 @@ def run_tests(folder: Path, chosen: list[str]) -> tuple[int, dict[str, Any]]:
     report, settings = folder / "coverage.json", folder / "coveragerc"
     environment = os.environ | {"PYTHONPATH": str(folder / "tools")}
     environment["COVERAGE_PROCESS_START"] = str(settings)  # for commands that tests start
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "pytest_cov"]
-    command += ["--cov=memaa_lib", "--cov=memaa_book"]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup"]
+    command += ["-p", "pytest_cov", "--cov=memaa_lib", "--cov=memaa_book"]
     command += [f"--cov-config={settings}", f"--cov-report=json:{report}", *chosen]
     code = subprocess.run(command, cwd=ROOT, env=environment).returncode
     found: dict[str, Any] = json.loads(report.read_text("utf-8"))
