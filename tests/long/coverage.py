@@ -33,7 +33,8 @@ SLOW = ("-m", "slow", "--ignore=tests/long", "--cov-append")
 def run_tests(folder: Path, chosen: list[str]) -> tuple[int, dict[str, Any]]:
     """Run some tests; return pytest's exit code and what they and those before them ran."""
     report, settings = folder / "coverage.json", folder / "coveragerc"
-    environment = os.environ | {"PYTHONPATH": str(folder / "tools")}
+    places = [str(folder / "tools"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(places)}
     environment["COVERAGE_PROCESS_START"] = str(settings)  # for commands that tests start
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup"]
     command += ["-p", "pytest_cov", "--cov=memaa_lib", "--cov=memaa_book"]
