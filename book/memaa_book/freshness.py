@@ -41,9 +41,7 @@ def code_fingerprint(source: Path) -> str:
 
 
 def used_parts(texts: Iterable[str]) -> list[tuple[str, list[str]]]:
-    """Return the functions and constants of :mod:`memaa_lib.figures` whose names stand in code, with
-    those whose names stand in these in turn, and all imports.
-    """  # noqa: D205
+    """Return what code uses of :mod:`memaa_lib.figures`, what that uses in turn, and all imports."""
     parts = _parts(tuple(sorted((LIBRARY / FIGURES).glob("*.py"))))
     used: set[str] = set()
     new = {name for text in texts for name in _WORD.findall(text)} & set(parts)
