@@ -16,6 +16,12 @@ from typing import Any
 from memaa_lib._support.errors import InputError
 from memaa_lib.paper import TEST_ALPHA, TRAINING_ALPHAS
 
+PAPERS_METHOD = "memaa"
+"""Name of the paper's method among the systems."""
+
+DEFAULT_METHOD = "motion_avatar"
+"""What is trained unless another system is asked for; it learns on photographed faces as on rendered ones."""
+
 IMAGENET_FILE = "resnet34-b627a593.pth"
 """torchvision's ImageNet weights; the digits are the start of the file's sha256."""
 

@@ -45,7 +45,7 @@ from memaa_lib.datasets.index import Roots, check_mixture
 from memaa_lib.datasets.manifests import load_manifest
 from memaa_lib.datasets.roots import released_root
 from memaa_lib.paper import CLASSES, DATASETS
-from memaa_lib.profiles import IMAGENET_FILE, TrainingProfile, profile_named
+from memaa_lib.profiles import DEFAULT_METHOD, IMAGENET_FILE, TrainingProfile, profile_named
 
 logger = logging.getLogger(__name__)
 
@@ -819,7 +819,7 @@ def _collect(
 
 def train(
     dataset: str,
-    method: str = "memaa",
+    method: str = DEFAULT_METHOD,
     protocol: str = "loso",
     profile: str | TrainingProfile = "laptop",
     *,
@@ -840,7 +840,8 @@ def train(
     dataset
         ``"smic"``, ``"casme2"``, ``"samm"`` or ``"composite"``.
     method
-        ``"memaa"``, the paper's, or a compared system, see :data:`memaa_lib.baselines.SYSTEMS`.
+        ``"memaa"``, the paper's, or one of :data:`memaa_lib.baselines.SYSTEMS`. The default learns on
+        photographed faces, too: :mod:`memaa_lib.baselines.motion_avatar`.
     protocol
         ``"loso"``; ``"composite"``, leave one subject out on all three sets; ``"kfold"``; or
         ``"cross"``, train on ``dataset`` and test on the two others.

@@ -306,6 +306,9 @@ def test_data_twin_writes_a_twin_with_the_settings_that_were_given(memaa, tmp_pa
 
 
 # ------------------------------------------------------------------ training
+MEMAA = ("--method", "memaa")
+
+
 def results(folder: Path, **changes: object) -> Results:
     rows = [("smic", f"s{i % 4:02d}", f"c{i}", i % 3, (i + (i < 6)) % 3) for i in range(24)]
     table = metrics.check_predictions(pd.DataFrame(rows, columns=list(metrics.COLUMNS)))
@@ -345,7 +348,7 @@ def test_train_hands_on_what_was_given_and_prints_the_scores(memaa, tmp_path, mo
 def test_an_unfinished_training_and_a_leak_are_said(memaa, tmp_path, monkeypatch):
     leaking = results(tmp_path, complete=False, leak="early-stopping")
     monkeypatch.setattr(protocol, "train", lambda *names, **options: leaking)
-    code, out, err = memaa("train", "smic", "--leak", "early-stopping")
+    code, out, err = memaa("train", "smic", *MEMAA, "--leak", "early-stopping")
     assert code == 3
     assert "LEAKING (early-stopping)" in out
     assert err == "the time limit came first; give the same command again to go on\n"
@@ -356,10 +359,11 @@ def test_an_unfinished_training_and_a_leak_are_said(memaa, tmp_path, monkeypatch
     [("--weights", "a.pth"), ("--device", "cuda"), ("--leak", "early-stopping")],
     ids=lambda option: option[0],
 )
-def test_compared_systems_take_no_option_of_the_network(memaa, option):
-    code, _, err = memaa("train", "smic", "--method", "bi_woof", *option)
+@pytest.mark.parametrize("method", [(), ("--method", "bi_woof")], ids=["default", "bi_woof"])
+def test_compared_systems_take_no_option_of_the_network(memaa, method, option):
+    code, _, err = memaa("train", "smic", *method, *option)
     assert code == 1
-    assert "leave out --weights, --device and --leak" in err
+    assert "leave out --weights, --device and --leak, or give --method memaa" in err
 
 
 @pytest.mark.parametrize(
@@ -469,6 +473,7 @@ def test_a_long_training_says_how_long_after_its_first_fold(dull, tmp_path, tree
     [
         (["--protocol", "LOSO"], 1, "unknown protocol 'LOSO': choose one of loso"),
         (["--profile", "desk"], 1, "unknown profile 'desk'"),
+        (["--profile", "paper"], 1, "motion_avatar has laptop; choose of these, or the paper's"),
         (["--method", "magic"], 1, "magic: no such method; there are memaa"),
         (["--protocol", "kfold", "--k", "1"], 2, "--k"),
         (["--jobs", "0"], 2, "--jobs"),
@@ -481,13 +486,16 @@ def test_a_long_training_says_how_long_after_its_first_fold(dull, tmp_path, tree
         (["--protocol", "kfold", "--k", "17"], 1, "k is 17: expected 2 to 16, the number of subj"),
         (["--seed", "-1"], 1, "seed is -1, expected a whole number from 0"),
         (["--seed", "4294967296"], 1, "seed is 4294967296, expected a whole number from 0"),
-        (["--profile", "paper"], 1, "the starting weights cannot be had"),
-        (["--profile", "paper", "--weights", "{checkpoint}"], 1, "expected in a file named resnet34"),
-        (["--weights", "{checkpoint}"], 1, "a checkpoint, whose weights stand under 'model'"),
-        (["--weights", "{tmp}/x-12345678.pth"], 1, "x-12345678.pth: no such weights file"),
-        (["--weights", "{file}"], 1, "file.txt: the name of a weights file ends in"),
-        (["--leak", "early"], 1, "unknown leak 'early'"),
-        (["--device", "gpu"], 1, "device 'gpu': choose cpu or cuda"),
+        ([*MEMAA, "--profile", "paper"], 1, "the starting weights cannot be had"),
+        (
+            [*MEMAA, "--profile", "paper", "--weights", "{checkpoint}"], 1,
+            "expected in a file named resnet34",
+        ),
+        ([*MEMAA, "--weights", "{checkpoint}"], 1, "a checkpoint, whose weights stand under 'model'"),
+        ([*MEMAA, "--weights", "{tmp}/x-12345678.pth"], 1, "x-12345678.pth: no such weights file"),
+        ([*MEMAA, "--weights", "{file}"], 1, "file.txt: the name of a weights file ends in"),
+        ([*MEMAA, "--leak", "early"], 1, "unknown leak 'early'"),
+        ([*MEMAA, "--device", "gpu"], 1, "device 'gpu': choose cpu or cuda"),
         (["--out", "{file}"], 1, "file.txt: no folder"),
         (["--log", "{tmp}"], 1, "a folder; give the name of a file"),
         (["--log", "{file}/log.txt"], 1, "file.txt: no folder"),
@@ -607,7 +615,7 @@ def test_a_graphics_card_that_cannot_be_used_is_said_in_one_line(memaa, monkeypa
         raise RuntimeError("Found no NVIDIA driver.\nSecond line")
 
     monkeypatch.setattr(torch, "zeros", zeros)
-    code, _, err = memaa("train", "smic", "--device", "cuda")
+    code, _, err = memaa("train", "smic", *MEMAA, "--device", "cuda")
     assert code == 1
     assert err == (
         "memaa: device cuda: PyTorch can use no GPU here (Found no NVIDIA driver.); choose cpu\n"

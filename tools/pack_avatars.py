@@ -6,8 +6,8 @@ torchvision, NumPy and OpenCV:
     python -m tools.pack_avatars composite composite.npz --profile paper --weights resnet34-b627a593.pth
     python -m tools.train_packed composite.npz folds/ --weights resnet34-b627a593.pth
 
-Copy ``folds/`` back and ``memaa train composite --profile paper --device cuda --weights ... --out folds``
-finds every fold done and prints the scores.
+Copy ``folds/`` back and ``memaa train composite --method memaa --profile paper --device cuda
+--weights ... --out folds`` finds every fold done and prints the scores.
 
 A pack is an ``.npz`` with ``avatars`` (uint8: one LZMA stream a clip, one after the other, see
 ``encode``), ``ends`` (int64: where each ends) and ``plan`` (JSON text as uint8: profile, folds, seeds,

@@ -8,7 +8,6 @@ it is written from the descriptions.
 from memaa_lib.baselines.classifiers import System
 from memaa_lib.baselines.faces import FaceClip, apex_position, searched_apex, spotted_apex
 from memaa_lib.baselines.systems import (
-    SYSTEM_PROFILES,
     SYSTEMS,
     cost_per_clip,
     make_features,
@@ -16,7 +15,6 @@ from memaa_lib.baselines.systems import (
 
 __all__ = [
     "SYSTEMS",
-    "SYSTEM_PROFILES",
     "FaceClip",
     "System",
     "apex_position",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import torch
 
 SIDE = 28  # px, of the images that the small networks see
+SYSTEM_PROFILES = ("paper", "laptop")
 PENALTY = 10_000.0  # C of the support vector machines, from the challenge organizers' group
 
 
@@ -245,6 +246,8 @@ class System:
         that were published, ``"laptop"`` settings that two cores finish in minutes.
     published
         The features as they were published, where ours differ; the profile ``"paper"`` takes them.
+    profiles
+        The profiles that it has; a system that was published nowhere has ``"laptop"`` alone.
 
     Examples
     --------
@@ -259,6 +262,7 @@ class System:
     features: Callable[[FaceClip], NDArray[Any]]
     learner: Callable[[str], Learner] = linear_machine
     published: Callable[[FaceClip], NDArray[Any]] | None = None
+    profiles: tuple[str, ...] = SYSTEM_PROFILES
 
     def features_of(self, profile: str) -> Callable[[FaceClip], NDArray[Any]]:
         """Return the features that a profile takes."""

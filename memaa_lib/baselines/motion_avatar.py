@@ -146,4 +146,13 @@ def learner(profile: str) -> Regression:
     return Regression()
 
 
-SYSTEMS = (System("motion_avatar", "motion avatar (ours)", "this book", clip_features, learner),)
+SYSTEMS = (
+    System(
+        "motion_avatar",
+        "motion avatar (ours)",
+        "this book",
+        clip_features,
+        learner,
+        profiles=("laptop",),
+    ),
+)

@@ -24,6 +24,7 @@ from memaa_lib.baselines.faces import ApexRule, FaceClip
 from memaa_lib.datasets import ClipRow, rows_of
 from memaa_lib.datasets.layout import clip_fingerprint
 from memaa_lib.paper import table
+from memaa_lib.profiles import PAPERS_METHOD
 from memaa_lib.protocol import Learner
 
 
@@ -42,7 +43,6 @@ SYSTEMS = _collect()
 
 :meta hide-value:
 """
-SYSTEM_PROFILES = ("paper", "laptop")
 
 
 class ComparedSystem:
@@ -74,9 +74,10 @@ class ComparedSystem:
         n_jobs: int = 2,
         apex_rule: ApexRule = "middle",
     ) -> None:
-        if profile not in SYSTEM_PROFILES:
+        if profile not in system.profiles:
             raise InputError(
-                f"unknown profile {profile!r}: choose one of {', '.join(SYSTEM_PROFILES)}"
+                f"unknown profile {profile!r}: {system.name} has {' and '.join(system.profiles)}; "
+                f"choose of these, or the paper's method, {PAPERS_METHOD}"
             )
         self.system, self.profile, self.seed, self.apex_rule = system, profile, seed, apex_rule
         self.name = system.name

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from memaa_lib import metrics
 from memaa_lib._support.cache import VERSION, fingerprint, kept_arrays
 from memaa_lib._support.running import in_parallel, progress
+from memaa_lib.avatar import AvatarSettings
 from memaa_lib.baselines.classifiers import System
 from memaa_lib.baselines.faces import FaceClip
 from memaa_lib.baselines.flow import onset_to_apex, optical_flow
@@ -36,8 +37,9 @@ from memaa_lib.baselines.systems import ComparedSystem
 from memaa_lib.clips import resize, to_gray
 from memaa_lib.datasets import ClipRow, load_clip, rows_of
 from memaa_lib.datasets.layout import clip_fingerprint
-from memaa_lib.experiments.ablations import ARMS, clip_pictures
+from memaa_lib.experiments.ablations import ARMS, Arm, clip_pictures
 from memaa_lib.experiments.reference_runs import Runs, Tables
+from memaa_lib.magnification import Magnification
 from memaa_lib.paper import TEST_ALPHA
 from memaa_lib.protocol import evaluate, load_members, make_folds
 
@@ -50,6 +52,7 @@ STEPS: Mapping[str, str] = {
     "minus the face at rest": "difference",
     "flow from the face at rest to the avatar": "flow",
     "filter started from the mean of five frames": "late",
+    "magnified along the flow, after Le Ngo et al.": "lagrangian",
     "no magnification": "plain",
     "mean of the flows, in place of flow to the mean": "mean",
     "face at rest: mean of three frames": "rest",
@@ -67,6 +70,7 @@ CHANGED: Mapping[str, str] = {
     "difference": "avatar",
     "flow": "difference",
     "late": "flow",
+    "lagrangian": "flow",
     "plain": "flow",
     "mean": "plain",
     "rest": "mean",
@@ -81,6 +85,9 @@ avatar.
 
 :meta hide-value:
 """
+
+
+LAGRANGIAN = Arm("lagrangian", settings=AvatarSettings(Magnification(method="lagrangian")))
 
 
 def gains(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -114,8 +121,9 @@ def step_pictures(row: ClipRow) -> dict[str, NDArray[np.float32]]:
     made = [
         *clip_pictures(whole, (0.0, TEST_ALPHA), ARMS["full method"], 0),
         *clip_pictures(whole, (TEST_ALPHA,), from_mean, 0),
+        *clip_pictures(whole, (TEST_ALPHA,), LAGRANGIAN, 0),
     ]
-    plain, avatar, late = (_as_a_face(picture, faces.shape[1:]) for picture in made)
+    plain, avatar, late, lagrangian = (_as_a_face(picture, faces.shape[1:]) for picture in made)
     motion, to_apex = mean_motion(faces), onset_to_apex(clip)
     middle = np.sin(np.pi * (np.arange(len(faces)) + 0.5) / len(faces))
     found = {
@@ -123,6 +131,7 @@ def step_pictures(row: ClipRow) -> dict[str, NDArray[np.float32]]:
         "difference": _on_grid(avatar.astype(np.float32) - faces[0]),
         "flow": _moved(optical_flow(faces[0], avatar))[:2],
         "late": _moved(optical_flow(faces[0], late))[:2],
+        "lagrangian": _moved(optical_flow(faces[0], lagrangian))[:2],
         "plain": _moved(optical_flow(faces[0], plain))[:2],
         "mean": motion_picture(mean_motion(faces, rest=faces[0]))[:2],
         "rest": motion_picture(motion)[:2],
@@ -162,13 +171,12 @@ def _kept_pictures(row: ClipRow) -> tuple[NDArray[np.float32], ...]:
 def ladder(
     dataset: str, protocol: str, profile: str, *, seed: int, n_jobs: int, **where: Any
 ) -> tuple[Runs, Tables]:
-    """Run every step on the same clips and folds; networks only on few folds, for their cost."""
+    """Run every step on the same clips and folds; of the networks, which take long, one alone on many."""
     systems = {}  # a profile that they lack is refused before the work
     for step, name in STEPS.items():
-        by_network = step in (NETWORK, OFF_APEXNET)
-        if by_network and protocol != "kfold":
+        if step == NETWORK and protocol != "kfold":  # the other one shows what a network does
             continue
-        machine = off_apexnet if by_network else learner
+        machine = off_apexnet if step in (NETWORK, OFF_APEXNET) else learner
         system = System(f"repair, {name}", step, "this book", motion_avatar, machine)
         systems[step] = ComparedSystem(system, profile, seed=seed)
     index = load_members(dataset, protocol, **where)

@@ -204,7 +204,8 @@ def avatar_job(folder: Path, twin: Path) -> Job:
 def train_job(folder: Path, twin: Path, weights: Path) -> Job:
     """Train and test a few folds, from weights that are given."""
     out = folder / "folds"
-    command = [MEMAA, "train", "smic", "--out", str(out), "--jobs", "1", "--weights", str(weights)]
+    command = [MEMAA, "train", "smic", "--method", "memaa", "--weights", str(weights)]
+    command += ["--out", str(out), "--jobs", "1"]
     environment = {"MEMAA_CACHE": str(folder / "cache"), "MEMAA_SMIC_ROOT": str(twin)}
     return Job(command, out, environment)
 
