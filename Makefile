@@ -80,8 +80,8 @@ results: $(READY)  ## make all reference runs of pages 07, 10, 13 and 15 anew, i
 	@$(BIN)/memaa reference repair composite --protocol kfold $(SEED_2)
 	@$(BIN)/memaa reference repair composite --protocol composite $(SEED_2) --out results/repair/composite-loso.json
 
-bench: $(READY)  ## time the method against peers: benchmarks/results.md
-	@$(BIN)/python benchmarks/bench_method.py
+bench: $(READY)  ## time the method against peers, and as clips get more: benchmarks/results.md, results/growth.json
+	@$(BIN)/python benchmarks/bench_method.py && $(BIN)/python benchmarks/growth.py
 
 lock: $(READY)  ## resolve pyproject.toml's versions anew: requirements.lock, environment.yml
 	@$(BIN)/python tools/lock.py
