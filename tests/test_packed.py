@@ -1,6 +1,7 @@
 """Training from a pack: the lone script gives what the library gives."""
 
 import json
+import runpy
 import subprocess
 import sys
 from dataclasses import replace
@@ -27,14 +28,35 @@ def data():
     return avatars, index, protocol.leave_one_subject_out(index)
 
 
-def train_packed(pack, folder, *options):
+@pytest.fixture
+def train_packed(monkeypatch, capsys):
+    """Run the lone script's lines in this process, which has PyTorch loaded; return exit code and output."""
+
+    def run(pack, folder, *options):
+        arguments = ["train_packed", str(pack), str(folder), *options]
+        monkeypatch.setattr(sys, "argv", arguments)
+        code = 0
+        try:
+            runpy.run_module("tools.train_packed", run_name="__main__")
+        except SystemExit as ended:
+            code = ended.code
+        return code, capsys.readouterr().out
+
+    return run
+
+
+def on_its_own(pack, folder, *options):
+    """Run the lone script as a process."""
     command = [sys.executable, "-m", "tools.train_packed", str(pack), str(folder), *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("initialisation", ["scratch", "pretrained"])
-def test_the_lone_script_gives_the_files_of_the_library(initialisation, data, tmp_path):
+def test_the_lone_script_gives_the_files_of_the_library(
+    initialisation, data, tmp_path, train_packed
+):
     given, options = {}, []
     if initialisation == "pretrained":
         given["weights"] = write_weights(network.scratch_weights(3), tmp_path, "start")
@@ -43,11 +65,11 @@ def test_the_lone_script_gives_the_files_of_the_library(initialisation, data, tm
     pack = tmp_path / "pack.npz"
     write_pack(pack, *data, system)
     ours = protocol.evaluate(*data, system, out=tmp_path / "ours", n_jobs=1)
-    stopped = train_packed(pack, tmp_path / "theirs", *options, "--time-limit", "0")
-    assert stopped.returncode == 3, stopped.stderr
+    assert train_packed(pack, tmp_path / "theirs", *options, "--time-limit", "0")[0] == 3
     summary = tmp_path / "rates.json"
-    done = train_packed(pack, tmp_path / "theirs", *options, "--summary", str(summary))
-    assert done.returncode == 0, done.stderr
+    started = on_its_own if initialisation == "scratch" else train_packed
+    code, said = started(pack, tmp_path / "theirs", *options, "--summary", str(summary))
+    assert code == 0, said
     assert json.loads(summary.read_text("utf-8"))["folds"] == 2
     names = {path.name for path in (tmp_path / "theirs").iterdir()}
     assert names == {path.name for path in (tmp_path / "ours").iterdir()}
@@ -60,17 +82,17 @@ def test_the_lone_script_gives_the_files_of_the_library(initialisation, data, tm
     # the library reads them and has nothing left to train
     theirs = protocol.evaluate(*data, system, out=tmp_path / "theirs", n_jobs=1)
     assert theirs.digest == ours.digest
-    assert "0 to do" in train_packed(pack, tmp_path / "theirs").stdout
+    assert train_packed(pack, tmp_path / "theirs") == (0, "2 folds, 0 to do\n")
 
 
 @pytest.mark.slow
-def test_other_starting_weights_are_refused(data, tmp_path):
+def test_other_starting_weights_are_refused(data, tmp_path, train_packed):
     weights = [write_weights(network.scratch_weights(seed), tmp_path, "start") for seed in (3, 5)]
     profile = replace(SMALL, initialisation="pretrained")
     write_pack(tmp_path / "pack.npz", *data, protocol.Memaa(profile, weights=weights[0]))
-    done = train_packed(tmp_path / "pack.npz", tmp_path / "folds", "--weights", str(weights[1]))
-    assert done.returncode == 1
-    assert f"the run starts from pretrained ({weights[0].name})" in done.stderr
+    said, _ = train_packed(tmp_path / "pack.npz", tmp_path / "folds", "--weights", str(weights[1]))
+    assert said.startswith("train_packed: ")  # as an exit code: 1, and the text on standard error
+    assert f"the run starts from pretrained ({weights[0].name})" in said
 
 
 def test_profiles_that_train_features_are_not_packed(data, tmp_path):

@@ -415,44 +415,42 @@ def test_seed_data_and_settings_change_the_file_names(serial, avatars, index, tm
 @pytest.fixture
 def whole_network(shallow_network, monkeypatch):
     """The real depth again: other processes do not know of the shallow network."""
-    from torchvision.models import resnet34
-
-    monkeypatch.setattr(network, "_resnet34", lambda outputs=3: resnet34(num_classes=outputs))
-    network._network.cache_clear()
+    the_real_depth(monkeypatch)
     yield
     network._network.cache_clear()
 
 
+def the_real_depth(patch):
+    from torchvision.models import resnet34
+
+    patch.setattr(network, "_resnet34", lambda outputs=3: resnet34(num_classes=outputs))
+    network._network.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def by_one(avatars, index, tmp_path_factory):
+    """Two folds of the whole network, in this process; the folds, too."""
+    folds = protocol.leave_one_subject_out(index)[:2]
+    with pytest.MonkeyPatch.context() as patch:
+        the_real_depth(patch)
+        return folds, run(avatars, index, tmp_path_factory.mktemp("one"), folds)
+
+
 @pytest.mark.slow
-def test_two_processes_give_the_same_digest(whole_network, avatars, index, tmp_path):
-    one = run(avatars, index, tmp_path / "one", n_jobs=1)
-    two = run(avatars, index, tmp_path / "two", n_jobs=2)
+def test_two_processes_give_the_same_digest(by_one, whole_network, avatars, index, tmp_path):
+    folds, one = by_one
+    two = run(avatars, index, tmp_path / "two", folds, n_jobs=2)
     assert one.digest == two.digest
     assert one.predictions.equals(two.predictions)
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_dask_gives_the_same_digest(whole_network, avatars, index, tmp_path):
-    distributed = pytest.importorskip("distributed")
-    folds = protocol.leave_one_subject_out(index)[:2]
-    one = run(avatars, index, tmp_path / "one", folds)
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
-    ) as cluster:
-        address = cluster.scheduler_address
-        two = run(avatars, index, tmp_path / "two", folds, cluster=address)
-    assert two.digest == one.digest
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_a_dask_worker_that_dies_in_a_fold_loses_nothing(
-    whole_network, avatars, index, monkeypatch, tmp_path
+def test_a_dask_worker_that_dies_in_a_fold_loses_nothing_and_gives_the_same_digest(
+    by_one, whole_network, avatars, index, monkeypatch, tmp_path
 ):
     distributed = pytest.importorskip("distributed")
-    folds = protocol.leave_one_subject_out(index)[:2]
-    one = run(avatars, index, tmp_path / "one", folds)
+    folds, one = by_one
     died = tmp_path / "died"
 
     def dying_once(inputs, learner, task):
@@ -515,7 +513,7 @@ def test_starting_weights_that_cannot_be_had_are_found_before_the_avatars(index,
     monkeypatch.setattr(protocol, "make_avatars", make_avatars)
     monkeypatch.setattr(network, "_download_imagenet", gone)
     with pytest.raises(InputError, match="cannot be had"):
-        protocol.train("composite", profile="paper", root={})
+        protocol.train("composite", "memaa", profile="paper", root={})
 
 
 @pytest.mark.parametrize(
