@@ -104,6 +104,7 @@ def prepare(need: str, profile: str) -> None:
     from memaa_lib import protocol as protocols
     from memaa_lib.avatar import make_avatars
     from memaa_lib.datasets import load_index
+    from memaa_lib.datasets.examples import describe
     from memaa_lib.datasets.twins.release import ensure_twin
     from memaa_lib.experiments import ablations, comparison
 
@@ -117,8 +118,10 @@ def prepare(need: str, profile: str) -> None:
         for dataset in DATASETS:
             protocols.train(dataset, "memaa", "cross", profile, n_jobs=1)
     elif kind == "arms":
-        for arm in ablations.QUICK:
-            ablations.run_arm(arm, what, "loso", profile, n_jobs=1)
+        data = describe(load_index(what))
+        if not ablations.matching_reference(data, what, "loso", profile):  # else they are read
+            for arm in ablations.QUICK:
+                ablations.run_arm(arm, what, "loso", profile, n_jobs=1)
     elif kind == "systems":
         comparison.run_systems(what, "kfold", profile, n_jobs=1)
     else:

@@ -517,12 +517,12 @@ def pooled_reference(datasets: Sequence[str] = DATASETS) -> dict[str, list[pd.Da
 
 
 def arm_names(which: str) -> Sequence[str]:
-    """Return the arms that ``quick`` or ``all`` stands for.
+    """Return the arms that ``one``, ``quick`` or ``all`` stands for.
 
     Parameters
     ----------
     which
-        ``"quick"``: those that use the full method's avatars; ``"all"``.
+        ``"one"``: the full method; ``"quick"``: those that use its avatars; ``"all"``.
 
     Returns
     -------
@@ -538,6 +538,7 @@ def arm_names(which: str) -> Sequence[str]:
     >>> list(arm_names("quick"))[:2]
     ['full method', 'no magnification']
     """
-    if which not in ("quick", "all"):
-        raise InputError(f"{which!r}: expected 'quick' or 'all'")
-    return QUICK if which == "quick" else tuple(ARMS)
+    named = {"one": (FULL,), "quick": QUICK, "all": tuple(ARMS)}
+    if which not in named:
+        raise InputError(f"{which!r}: expected 'one', 'quick' or 'all'")
+    return named[which]

@@ -26,6 +26,7 @@ from memaa_book.weave import weave
 from memaa_lib._support.errors import InputError
 from memaa_lib.clips import read_clip, sample_video, write_clip
 from memaa_lib.datasets.roots import DataRoot
+from memaa_lib.experiments import ablations
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = """---
@@ -414,6 +415,7 @@ def test_every_page_names_what_it_needs():
     assert needs["common/10_what_carries_the_result"] == [
         "avatars-smic",
         "pretraining",
+        "scores-smic",
         "arms-smic",
     ]
     assert needs["common/13_compared_systems"] == avatars
@@ -468,6 +470,23 @@ def test_arms_and_systems_run_on_the_reader_s_own_data(real, sets, asked, expect
     assert prepare.dataset_of(page("audit"), asked) == ""
     needs = prepare.needs_of(page("compared"), asked)
     assert (f"systems-{expected}" in needs) == bool(expected)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_arms_are_trained_only_where_no_reference_run_of_the_data_is_kept(monkeypatch, kept):
+    trained = []
+    monkeypatch.setattr("memaa_lib.datasets.load_index", lambda name: name)
+    monkeypatch.setattr("memaa_lib.datasets.examples.describe", lambda index: f"{index} of mine")
+    monkeypatch.setattr(
+        ablations,
+        "matching_reference",
+        lambda *asked: (
+            {"arm": asked} if kept and asked == ("smic of mine", "smic", "loso", "laptop") else {}
+        ),
+    )
+    monkeypatch.setattr(ablations, "run_arm", lambda arm, *_, **__: trained.append(arm))
+    prepare.prepare("arms-smic", "laptop")
+    assert trained == ([] if kept else list(ablations.QUICK))
 
 
 @pytest.mark.parametrize("sets", [("casme2",), ("smic", "samm")])

@@ -47,6 +47,7 @@ def test_quick_arms_share_the_avatars_of_the_full_method():
     assert QUICK[0] == "full method"
     assert all(ARMS[name].settings == AvatarSettings() for name in QUICK)
     assert any(arm.needs_own_avatars for arm in ARMS.values())
+    assert arm_names("one") == ("full method",)
     assert arm_names("quick") == QUICK
     assert arm_names("all") == tuple(ARMS)
     with pytest.raises(InputError, match="'quick' or 'all'"):
