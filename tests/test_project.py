@@ -2,8 +2,6 @@
 
 import ast
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import jupytext
 import nbformat
 import pytest
 import yaml
+from jupytext.cli import jupytext as jupytext_command
 from memaa_book.pages import PAGES, known_parameters, published_runs, read_toc, toc_pages
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,9 +64,7 @@ class TestNotebook:
                 assert cell.execution_count is None
 
     def test_text_survives_the_round_trip(self, path):
-        command = [sys.executable, "-m", "jupytext", "--test", "--to", "ipynb", str(path)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert jupytext_command(["--test", "--to", "ipynb", str(path)]) == 0
 
     def test_has_a_label_and_ends_with_its_provenance(self, path):
         notebook = jupytext.read(path)

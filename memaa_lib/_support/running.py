@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
 import shutil
@@ -12,6 +13,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,11 @@ from rich.progress import (
 )
 
 from memaa_lib._support.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+RETRIES = 3
+"""How often a call is made again whose worker died."""
 
 CALLS_AHEAD = 1000
 """How many calls a cluster is given at a time: half a million at once would choke its scheduler."""
@@ -230,13 +237,14 @@ def run_tasks(
     with _dask_client(cluster, n_jobs) as client:
         from distributed import as_completed
 
+        _wait_for_a_worker(client, cluster)
         scattered = client.scatter(list(shared), broadcast=True, hash=False)
-        options = {"resources": {"GPU": 1} if gpu else {}, "retries": 3, "pure": False}
+        options = {"resources": {"GPU": 1} if gpu else {}, "retries": RETRIES, "pure": False}
         futures = [
             client.submit(_on_one_thread, function, *scattered, task, **options) for task in tasks
         ]
-        for future, result in as_completed(futures, with_results=True):
-            yield result
+        for future in as_completed(list(futures)):
+            yield _result_of(future, cluster)
             futures.remove(future)
             if time.monotonic() >= deadline:
                 client.cancel(futures)
@@ -251,10 +259,34 @@ def _on_cluster(
         ahead: deque[Any] = deque()
         for task in tasks:
             if len(ahead) == CALLS_AHEAD:
-                yield ahead.popleft().result()
-            ahead.append(client.submit(_on_one_thread, function, *task, retries=3, pure=False))
+                yield _result_of(ahead.popleft(), cluster)
+            ahead.append(
+                client.submit(_on_one_thread, function, *task, retries=RETRIES, pure=False)
+            )
         while ahead:
-            yield ahead.popleft().result()
+            yield _result_of(ahead.popleft(), cluster)
+
+
+def _wait_for_a_worker(client: Any, cluster: str) -> None:
+    """Wait until there is one: in a queue that may take hours."""
+    if not client.nthreads():
+        logger.warning("cluster %s: no worker yet; waiting for one (Ctrl-C ends this)", cluster)
+        client.wait_for_workers(1)
+
+
+def _result_of(future: Any, cluster: str) -> Any:
+    from distributed import KilledWorker
+
+    try:
+        return future.result()
+    except (
+        KilledWorker,
+        CancelledError,
+    ):  # cancelled: the last worker died that had what is shared
+        raise InputError(
+            f"cluster {cluster}: its workers die; look into their logs, give them more memory, and give the "
+            "same command again to go on"
+        ) from None
 
 
 def check_cluster(cluster: str) -> None:

@@ -373,7 +373,7 @@ def test_three_steps_bring_nearly_all_and_the_apex_nothing_that_could_be_told():
     assert by_picture.loc["strain", "low"] > 0
     assert by_picture.loc["strain", "gained"] < 0.05
     assert by_picture.loc["plain", "high"] < 0
-    for same in ("late", "rest", "weighted", "image", "apex", "apex image"):
+    for same in ("late", "lagrangian", "rest", "weighted", "image", "apex", "apex image"):
         assert by_picture.loc[same, "low"] < 0 < by_picture.loc[same, "high"], same
     pictures = {STEPS[step]: table for step, table in runs.items()}
     assert metrics.paired_bootstrap(pictures["mean"], pictures["flow"]).low > 0

@@ -114,6 +114,9 @@ def test_only_calls_on_a_graphics_card_ask_a_cluster_for_one(gpu, resources, mon
     asked = []
 
     class Client:
+        def nthreads(self):
+            return {"tcp://a:2": 1}
+
         def scatter(self, parts, **options):
             return parts
 
@@ -123,7 +126,7 @@ def test_only_calls_on_a_graphics_card_ask_a_cluster_for_one(gpu, resources, mon
     monkeypatch.setattr(
         running, "_dask_client", lambda address, jobs: contextlib.nullcontext(Client())
     )
-    monkeypatch.setattr("distributed.as_completed", lambda futures, with_results: iter(()))
+    monkeypatch.setattr("distributed.as_completed", lambda futures: iter(()))
     assert list(run_tasks(pow, (2,), [1, 2], 1, cluster="tcp://a:1", gpu=gpu)) == []
     assert asked == [resources, resources]
 
@@ -171,3 +174,22 @@ def test_a_closed_terminal_does_not_end_what_nohup_started(monkeypatch):
     end_when_killed()
     assert handlers[signal.SIGHUP] is signal.SIG_IGN
     assert callable(handlers[signal.SIGTERM])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_whose_last_worker_dies_is_named():
+    distributed = pytest.importorskip("distributed")
+
+    def die(shared, task):
+        import os
+
+        os._exit(9)
+
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        ) as one,
+        pytest.raises(InputError, match="its workers die; look into their logs"),
+    ):
+        list(run_tasks(die, [0], [1, 2], 1, cluster=one.scheduler_address))
