@@ -25,6 +25,7 @@ from memaa_book.freshness import code_fingerprint, library_fingerprint
 from memaa_book.pages import COMMON, PAGES, Run
 from memaa_book.prepare import (
     PRETRAINING,
+    TWIN,
     data_state,
     dataset_of,
     members,
@@ -195,7 +196,7 @@ def prepare_tasks(needs: Mapping[Run, list[str]], profile: str) -> Iterator[dict
         # twins and avatars use all cores, so they are made one after the other; pre-training and
         # folds use one, and run beside whatever else there is
         before: list[str] = []
-        if kind == "avatars":
+        if kind in (TWIN, "avatars"):
             before, previous = previous, [name]
         elif kind != PRETRAINING:
             before = [PRETRAINING, *(f"avatars-{member}" for member in members(what))]

@@ -2,7 +2,8 @@
 
 A notebook names its needs in its front matter, e.g. ``memaa: {needs: [scores]}``, for which avatars and
 pre-training are made, too. A need without a data set (``avatars``, ``scores``, ``arms``, ``systems``) is that
-of the data set that the page runs on.
+of the data set that the page runs on. Pages that show a twin's clips need the twin only (``twin-smic``):
+who has the real set should not wait for avatars of rendered faces.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from memaa_lib.datasets.roots import find_root
 from memaa_lib.paper import DATASET_TITLES, DATASETS, TRAINING_ALPHAS
 
 PRETRAINING = "pretraining"
+TWIN = "twin"
 OF_A_SET = ("avatars", "scores", "arms", "systems")
 EVERY_SET = ("scores-composite", "cross", "arms-composite", "systems-composite")
 
@@ -67,10 +69,13 @@ def needs_of(run: Run, datasets: Sequence[str] = ()) -> list[str]:
             continue  # read from the reference run
         if kind in OF_A_SET:
             what = what or dataset or str(known.get("dataset", "composite"))
+        if kind == TWIN and what in DATASETS:
+            needs.append(need)
+            continue
         if kind not in (*OF_A_SET, "cross") or what not in ("", "composite", *DATASETS):
             raise InputError(
-                f"{run.notebook}: its front matter needs {need!r}; there are cross and, alone or with "
-                f"a data set as in avatars-smic, {', '.join(OF_A_SET)}"
+                f"{run.notebook}: its front matter needs {need!r}; there are cross, twin-smic and so on "
+                f"and, alone or with a data set as in avatars-smic, {', '.join(OF_A_SET)}"
             )
         needs += [f"avatars-{name}" for name in members(what)]
         if kind != "avatars":
@@ -111,6 +116,8 @@ def prepare(need: str, profile: str) -> None:
     kind, _, what = need.partition("-")
     if kind == PRETRAINING:
         protocols.starting_weights(profiles.profile_named(profile), n_jobs=1)
+    elif kind == TWIN:
+        ensure_twin(what)
     elif kind == "avatars":
         ensure_twin(what)  # which stands in where a real face may not be shown
         make_avatars(load_index(what), TRAINING_ALPHAS)  # among them the test's

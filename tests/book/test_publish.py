@@ -418,12 +418,12 @@ def test_every_page_names_what_it_needs():
         "scores-smic",
         "arms-smic",
     ]
-    assert needs["common/13_compared_systems"] == avatars
-    assert sorted(needs["common/00_front"]) == sorted(avatars)
+    assert needs["common/13_compared_systems"] == [*avatars, "twin-smic"]
+    assert needs["common/00_front"] == ["twin-casme2", "twin-smic", "twin-samm"]
     assert needs["common/09_audit"] == []
 
 
-@pytest.mark.parametrize("need", ["avatar", "avatars-fer", "pretraining", "scores-fer"])
+@pytest.mark.parametrize("need", ["avatar", "avatars-fer", "pretraining", "scores-fer", "twin"])
 def test_a_need_that_there_is_not_is_named(project, need):
     text = HEADER.replace("---\n\n", f"memaa:\n  needs: [{need}]\n---\n\n")
     (project / "notebooks" / "09_one.md").write_text(f"{text}# One\n", "utf-8")
@@ -465,9 +465,13 @@ def page(notebook: str, dataset: str = "common") -> Run:
 )
 def test_arms_and_systems_run_on_the_reader_s_own_data(real, sets, asked, expected):
     real(*sets)
-    for name in ("what_carries", "compared"):
-        assert prepare.dataset_of(page(name), asked) == expected
-    assert prepare.dataset_of(page("audit"), asked) == ""
+    # of the pages that stand in the book once; the others, as the repaired avatar, ask for the twins
+    common = [run for run in published_runs() if run.dataset == "common"]
+    given = {run.notebook[:2]: prepare.dataset_of(run, asked) for run in common}
+    assert {number for number, data in given.items() if data} == (
+        {"10", "13"} if expected else set()
+    )
+    assert given["10"] == given["13"] == expected
     needs = prepare.needs_of(page("compared"), asked)
     assert (f"systems-{expected}" in needs) == bool(expected)
 
@@ -487,6 +491,13 @@ def test_arms_are_trained_only_where_no_reference_run_of_the_data_is_kept(monkey
     monkeypatch.setattr(ablations, "run_arm", lambda arm, *_, **__: trained.append(arm))
     prepare.prepare("arms-smic", "laptop")
     assert trained == ([] if kept else list(ablations.QUICK))
+
+
+def test_who_has_one_set_waits_for_avatars_of_that_set_only(real):
+    real("casme2")
+    needs = [prepare.needs_of(run, ["casme2"]) for run in published_runs(["casme2"])]
+    made = {need for some in needs if not prepare.why_left_out(some) for need in some}
+    assert {need for need in made if need.startswith("avatars")} == {"avatars-casme2"}
 
 
 @pytest.mark.parametrize("sets", [("casme2",), ("smic", "samm")])
