@@ -373,10 +373,11 @@ def leave_out(run: Run, why: str) -> None:
 def tidy(path: Path) -> None:
     """Take out of an executed notebook what changes from run to run or says nothing to a reader.
 
-    Time stamps go, and the default parameters give way to the injected ones. A cell that was not executed
-    or holds an error raises :class:`RunFailed`.
+    Time stamps go, and the default parameters give way to the injected ones; what was said on standard
+    error is said once. A cell that was not executed or holds an error raises :class:`RunFailed`.
     """
     notebook = nbformat.read(path, as_version=4)
+    said: set[str] = set()
     for key in ("papermill", "jupytext", "memaa"):
         notebook.metadata.pop(key, None)
     injected = any(is_tagged(cell, "injected-parameters") for cell in notebook.cells)
@@ -389,7 +390,7 @@ def tidy(path: Path) -> None:
         if injected and is_tagged(cell, "parameters") and not is_tagged(cell, "remove-cell"):
             cell.metadata["tags"] = [*cell.metadata["tags"], "remove-cell"]
         if cell.cell_type == "code":
-            cell.outputs = merge_streams(cell.outputs)
+            cell.outputs = say_once(merge_streams(cell.outputs), said)
             if cell.source.strip() and cell.execution_count is None:
                 raise RunFailed(f"{path.stem}: cell {number} was not executed")
             if any(output.output_type == "error" for output in cell.outputs):
@@ -414,3 +415,25 @@ def merge_streams(outputs: Sequence[nbformat.NotebookNode]) -> list[nbformat.Not
         else:
             merged.append(output)
     return merged
+
+
+def say_once(
+    outputs: Sequence[nbformat.NotebookNode], said: set[str]
+) -> list[nbformat.NotebookNode]:
+    """Leave out lines on standard error that a page has said before: each reading of a set says them.
+
+    Examples
+    --------
+    >>> pieces = [nbformat.v4.new_output("stream", name="stderr", text=text) for text in ("one", "two")]
+    >>> [output.text for output in say_once(pieces, {"one"})]
+    ['two']
+    """
+    kept = []
+    for output in outputs:
+        if output.get("name") == "stderr":
+            lines = dict.fromkeys(output.text.splitlines(keepends=True))
+            output.text = "".join(line for line in lines if line not in said)
+            said.update(lines)
+        if output.get("text") != "":
+            kept.append(output)
+    return kept
