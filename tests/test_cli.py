@@ -815,6 +815,19 @@ def test_a_book_that_cannot_be_written_is_refused_before_the_work(memaa, tmp_pat
     assert f"memaa: {project}: cannot be written, so neither can {project / 'build'}" in err
 
 
+def test_a_book_of_a_folder_that_is_not_there_is_refused_before_the_first_task(
+    memaa, tmp_path, monkeypatch
+):
+    def build(*arguments, **options):
+        raise AssertionError("a task ran")
+
+    monkeypatch.setattr("memaa_book.build.build_book", build)
+    monkeypatch.setenv("MEMAA_CASME2_ROOT", str(tmp_path / "nowhere"))
+    code, _, err = memaa("book", "--dataset", "casme2")
+    assert code == 1
+    assert err.count("nowhere") == 1, "said once"
+
+
 def test_a_folder_without_the_book_is_named(memaa, tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "ROOT", tmp_path)
     for command in (["run", "05"], ["book"]):

@@ -6,7 +6,7 @@ The trees are those of ``tests/photographs.py``: official layouts, no twin's sig
     python -m tests.long.own_data                 # one, two and three sets
     python -m tests.long.own_data casme2 samm     # these two
 
-Two pages show the very photographs that the trees are made of, so they are left out.
+One page shows the very photographs that the trees are made of, so it is left out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ console = Console()
 
 
 def copy_project(place: Path) -> None:
-    """Copy what makes a book, without what was made and without the two pages."""
+    """Copy what makes a book, without what was made and without that page."""
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
