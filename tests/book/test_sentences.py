@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 
@@ -383,6 +384,25 @@ def test_three_steps_bring_nearly_all_and_the_apex_nothing_that_could_be_told():
     assert by_picture.loc[["difference", "flow"], "gained"].sum() > 0.7 * ahead
 
 
+@pytest.mark.parametrize("twin", ["seed-1", "difficulty-0", "composite", "difficulty-1"])
+def test_the_face_at_rest_and_the_flow_gain_on_all_twins_of_the_page(twin):
+    gained = gains(read_reference(f"repair/{twin}").runs).rename(STEPS)
+    assert (gained.loc[["difference", "flow"], "low"] > 0).all()
+
+
+def test_what_the_later_steps_gain_depends_on_the_twins():
+    twins = ("seed-1", "composite", "difficulty-0", "difficulty-1")
+    found = {name: gains(read_reference(f"repair/{name}").runs).rename(STEPS) for name in twins}
+    low = pd.DataFrame({name: gained["low"] for name, gained in found.items()})
+    high = pd.DataFrame({name: gained["high"] for name, gained in found.items()})
+    at_the_middle = ["seed-1", "composite"]
+    assert list(low.columns[low.loc["mean"] > 0]) == ["seed-1", "composite", "difficulty-0"]
+    assert list(high.columns[high.loc["plain"] < 0]) == at_the_middle
+    assert list(low.columns[low.loc["weighted"] > 0]) == ["difficulty-0", "difficulty-1"]
+    assert low.loc["apex", "difficulty-1"] > 0
+    assert (low.loc["apex", at_the_middle] < 0).all()
+
+
 def test_a_subject_at_a_time_the_motion_avatar_does_as_well():
     runs = read_reference("repair/composite-loso").runs
     scored = metrics.compare(runs, MOTION_AVATAR)
@@ -390,9 +410,10 @@ def test_a_subject_at_a_time_the_motion_avatar_does_as_well():
     assert scored.loc["the paper's avatar", "difference_high"] < -0.4
     gained = gains(runs).rename(STEPS)
     assert gained.loc["weighted", "low"] > 0
+    assert gained.loc["apex image", "high"] < 0
     assert (gained.loc[["difference", "flow", "mean"], "low"] > 0).all()
     assert gained.loc["plain", "high"] < 0
-    for same in ("late", "rest", "strain", "apex"):
+    for same in ("late", "lagrangian", "rest", "strain", "apex"):
         assert gained.loc[same, "low"] < 0 < gained.loc[same, "high"], same
 
 
