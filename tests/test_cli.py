@@ -828,6 +828,13 @@ def test_a_book_of_a_folder_that_is_not_there_is_refused_before_the_first_task(
     assert err.count("nowhere") == 1, "said once"
 
 
+def test_slides_that_speak_of_twins_are_not_made_of_real_data(memaa, tmp_path, monkeypatch, trees):
+    monkeypatch.setenv("MEMAA_SMIC_ROOT", str(trees.smic(tmp_path / "smic")))
+    code, _, err = memaa("slides")
+    assert code == 1
+    assert "memaa: smic: the real data; the slides speak of the synthetic twins" in err
+
+
 def test_a_folder_without_the_book_is_named(memaa, tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "ROOT", tmp_path)
     for command in (["run", "05"], ["book"]):

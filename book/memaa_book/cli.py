@@ -161,8 +161,14 @@ def slides() -> None:
 
     Example: [bold]memaa slides[/bold]
     """
+    from memaa_book.prepare import real_sets
     from memaa_book.slides import write_slides
 
+    if real := real_sets():
+        raise InputError(
+            f"{', '.join(real)}: the real data; the slides speak of the synthetic twins, so build the book "
+            "and then the slides where no folder of a real set is named"
+        )
     out.print(f"{write_slides()[0]}", markup=False, highlight=False)
 
 
