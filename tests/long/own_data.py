@@ -31,6 +31,7 @@ from tests.photographs import write_photographs
 
 SAME_FACE = "01_motion_magnification.md"  # the astronaut
 COPIED = ("book", "notebooks", "_config.yml", "_toc.yml")
+OF_TWINS = ("00_front", "12_synthetic_twins", "15_avatar_repaired", "17_live_magnifier")
 OF_THE_TWIN = re.compile(r"twin|synthetic", re.IGNORECASE)
 console = Console()
 
@@ -74,10 +75,15 @@ def wrong_words(runs: Path, sets: tuple[str, ...]) -> list[str]:
     wrong = []
     for path in sorted(runs.glob("*/*.ipynb")):
         cells, dataset = nbformat.read(path, as_version=4).cells, path.parent.name
-        shown = [output for cell in cells for output in cell.get("outputs", []) if "data" in output]
-        pages = "".join(output.data.get("text/html", "") for output in shown)
-        text = BeautifulSoup(pages, "html.parser").get_text(" ")
-        said = next((row for row in re.findall(r"data\s+(\S.*?)\s+parameters", text)), "")
+        boxes = [
+            output.data["text/html"]
+            for cell in cells
+            for output in cell.get("outputs", [])
+            if "memaa-provenance" in output.get("data", {}).get("text/html", "")
+        ]
+        rows = BeautifulSoup("".join(boxes), "html.parser").select("tr")
+        box = {row.th.get_text(): row.td.get_text() for row in rows}
+        said = box.get("data", "")
         if any("was left out" in cell.source for cell in cells[:2]):
             if len(sets) == len(DATASETS):
                 wrong.append(f"{dataset}/{path.stem}: left out though all sets are there")
@@ -85,6 +91,8 @@ def wrong_words(runs: Path, sets: tuple[str, ...]) -> list[str]:
             not said.startswith(DATASET_TITLES[dataset]) or OF_THE_TWIN.search(said)
         ):
             wrong.append(f"{dataset}/{path.stem}: ran on {said!r}")
+        elif path.stem in OF_TWINS and not all(map(OF_THE_TWIN.search, said.split("; "))):
+            wrong.append(f"{path.stem}: shows twins, and says it ran on {said!r}")
     return wrong
 
 
