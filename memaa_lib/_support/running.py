@@ -237,7 +237,6 @@ def run_tasks(
     with _dask_client(cluster, n_jobs) as client:
         from distributed import as_completed
 
-        _wait_for_a_worker(client, cluster)
         scattered = client.scatter(list(shared), broadcast=True, hash=False)
         options = {"resources": {"GPU": 1} if gpu else {}, "retries": RETRIES, "pure": False}
         futures = [
@@ -279,10 +278,8 @@ def _result_of(future: Any, cluster: str) -> Any:
 
     try:
         return future.result()
-    except (
-        KilledWorker,
-        CancelledError,
-    ):  # cancelled: the last worker died that had what is shared
+    # a call is cancelled if the last worker dies that had what is shared
+    except (KilledWorker, CancelledError):
         raise InputError(
             f"cluster {cluster}: its workers die; look into their logs, give them more memory, and give the "
             "same command again to go on"
@@ -316,6 +313,7 @@ def _dask_client(cluster: str, n_jobs: int) -> Iterator[Any]:
 
         with SLURMCluster() as jobs, Client(jobs) as client:
             jobs.scale(jobs=n_jobs)
+            _wait_for_a_worker(client, cluster)
             yield client
         return
     try:
@@ -323,4 +321,5 @@ def _dask_client(cluster: str, n_jobs: int) -> Iterator[Any]:
     except (OSError, ValueError) as error:
         raise InputError(f"cluster {cluster}: no Dask scheduler answers there") from error
     with client:
+        _wait_for_a_worker(client, cluster)
         yield client

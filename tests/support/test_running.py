@@ -114,9 +114,6 @@ def test_only_calls_on_a_graphics_card_ask_a_cluster_for_one(gpu, resources, mon
     asked = []
 
     class Client:
-        def nthreads(self):
-            return {"tcp://a:2": 1}
-
         def scatter(self, parts, **options):
             return parts
 
