@@ -37,7 +37,7 @@ def train_packed(monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", arguments)
         code = 0
         try:
-            runpy.run_module("tools.train_packed", run_name="__main__")
+            runpy.run_path(str(ROOT / "tools/train_packed.py"), run_name="__main__")
         except SystemExit as ended:
             code = ended.code
         return code, capsys.readouterr().out
