@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from memaa_lib._support.cache import VERSION, cache_root, fingerprint, kept
 from memaa_lib._support.errors import InputError, check_count
-from memaa_lib._support.running import in_parallel, progress
+from memaa_lib._support.running import kept_or_made, progress
 from memaa_lib.clips import Clip, read_image, resize, write_image
 from memaa_lib.datasets import ClipRow, load_clip, load_truth_landmarks, rows_of
 from memaa_lib.datasets.layout import clip_fingerprint
@@ -237,23 +237,12 @@ def make_avatars(
         raise InputError("the index holds no clip; choose a data set and protocol that do")
     as_alphas(alphas)
     rows = rows_of(index)
-    common = (tuple(alphas), settings)
+    tasks = [(row, tuple(alphas), settings) for row in rows]
     avatars = _black((len(rows), len(alphas), settings.size, settings.size, 3))
-    missing: list[int] = []
     failures: list[str] = []
     with progress("avatars", len(rows)) as advance:
-        for i, row in enumerate(rows):  # no process is started for what is kept
-            found = _kept_avatars(row, *common, may_make=False)
-            if isinstance(found, str):
-                missing.append(i)
-            else:
-                avatars[i] = found
-                advance()
-        if missing and n_jobs != 1:
-            _compile_kernels()
-        tasks = ((rows[i], *common) for i in missing)
-        made = in_parallel(_kept_avatars, tasks, n_jobs, cluster=cluster) if missing else ()
-        for i, result in zip(missing, made, strict=True):
+        options = {} if n_jobs == 1 else {"before": _compile_kernels}
+        for i, result in kept_or_made(_kept_avatars, tasks, n_jobs, cluster=cluster, **options):
             if isinstance(result, str):
                 failures.append(result)
             else:
@@ -286,13 +275,10 @@ def _kept_avatars(
     row: ClipRow,
     alphas: tuple[float, ...],
     settings: AvatarSettings,
-    may_make: bool = True,
 ) -> NDArray[np.uint8] | str:
     """Avatars of one clip, from the cache where they are there; what went wrong, as text."""
 
     def make(missing: list[int]) -> NDArray[np.uint8]:
-        if not may_make:
-            raise InputError("not in the cache")
         # cropped by clip_to_avatar, with the true landmarks if the settings ask for them
         clip = replace(load_clip(row, crop=False), landmarks=truth)
         return clip_to_avatar(clip, [alphas[i] for i in missing], settings)

@@ -306,7 +306,7 @@ def test_what_is_in_the_cache_starts_no_process(
         started.extend(tasks)
         return [function(*task) for task in started]
 
-    monkeypatch.setattr("memaa_lib.avatar.in_parallel", in_parallel)
+    monkeypatch.setattr("memaa_lib._support.running.in_parallel", in_parallel)
     assert (make_avatars(index, (0, 10), **options) == first).all()
     assert started == []
     lost = sorted((tmp_path / "cache").rglob("*.png"))[0]

@@ -19,6 +19,7 @@ import uuid
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -48,6 +49,23 @@ Arrays = tuple[NDArray[Any], ...]
 _MISSING_OR_DAMAGED = (
     OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+
+
+_may_make = ContextVar("may_make", default=True)
+
+
+class NotKept(LookupError):
+    """What is asked for is not in the cache, and is not to be made: see :func:`nothing_made`."""
+
+
+@contextlib.contextmanager
+def nothing_made() -> Iterator[None]:
+    """Within the block, :func:`kept` raises :class:`NotKept` where it would make something."""
+    before = _may_make.set(False)
+    try:
+        yield
+    finally:
+        _may_make.reset(before)
 
 
 def cache_root() -> Path:
@@ -190,6 +208,8 @@ def kept(
         with contextlib.suppress(*_MISSING_OR_DAMAGED):
             values[position] = read(place)
     missing = [position for position in range(len(places)) if position not in values]
+    if missing and not _may_make.get():
+        raise NotKept(str(places[missing[0]]))
     for folder in {places[position].parent for position in missing}:
         check_folder(folder)  # before the work, not after it
     made = make(missing) if missing else ()

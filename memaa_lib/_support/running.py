@@ -32,6 +32,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from memaa_lib._support.cache import NotKept, nothing_made
 from memaa_lib._support.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -168,6 +169,53 @@ def in_parallel(
             finished = True
         finally:
             get_reusable_executor().shutdown(wait=True, kill_workers=not finished)
+
+
+def kept_or_made(
+    function: Callable[..., Any],
+    tasks: Sequence[tuple[Any, ...]],
+    n_jobs: int,
+    *,
+    cluster: str | None = None,
+    before: Callable[[], object] = lambda: None,
+) -> Iterator[tuple[int, Any]]:
+    """Call a function that keeps what it makes; yield position and result of every task.
+
+    What is kept is read here and comes first. Only for the rest are processes started, or is a cluster
+    asked, as by :func:`in_parallel`: to start two processes takes longer than to read most sets. Then
+    ``before`` is called first.
+    """
+    missing = []
+    for position, task in enumerate(tasks):
+        try:
+            with nothing_made():
+                result = function(*task)
+        except NotKept:
+            missing.append(position)
+        else:
+            yield position, result
+    if missing:
+        before()
+        waiting = (tasks[position] for position in missing)
+        made = in_parallel(function, waiting, n_jobs, cluster=cluster)
+        yield from zip(missing, made, strict=True)
+
+
+def all_kept_or_made(
+    description: str,
+    function: Callable[..., Any],
+    tasks: Sequence[tuple[Any, ...]],
+    n_jobs: int,
+    *,
+    cluster: str | None = None,
+) -> list[Any]:
+    """Return the results of :func:`kept_or_made` in the order of the tasks, with a progress bar."""
+    results: list[Any] = [None] * len(tasks)
+    with progress(description, len(tasks)) as advance:
+        for position, result in kept_or_made(function, tasks, n_jobs, cluster=cluster):
+            results[position] = result
+            advance()
+    return results
 
 
 def end_when_killed() -> None:

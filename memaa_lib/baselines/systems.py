@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from memaa_lib import protocol
 from memaa_lib._support.cache import VERSION, fingerprint, kept_arrays
 from memaa_lib._support.errors import InputError
-from memaa_lib._support.running import in_parallel, one_opencv_thread, progress
+from memaa_lib._support.running import all_kept_or_made, one_opencv_thread
 from memaa_lib.baselines.classifiers import System
 from memaa_lib.baselines.faces import ApexRule, FaceClip
 from memaa_lib.datasets import ClipRow, rows_of
@@ -147,15 +147,9 @@ def make_features(
         raise InputError("the index holds no clip; choose a data set and protocol that do")
     shared = {method: _named(method).shares(profile) for method in methods}
     wanted = {name: method for method, name in shared.items()}
-    rows = rows_of(index)
-    calls = ((row, tuple(wanted.values()), profile, apex_rule) for row in rows)
-    found: dict[str, list[NDArray[np.float32]]] = {name: [] for name in wanted}
-    with progress("features", len(rows)) as advance:
-        for result in in_parallel(_kept_features, calls, n_jobs, cluster=cluster):
-            for name, features in result.items():
-                found[name].append(features)
-            advance()
-    stacked = {name: np.stack(parts) for name, parts in found.items()}
+    calls = [(row, tuple(wanted.values()), profile, apex_rule) for row in rows_of(index)]
+    found = all_kept_or_made("features", _kept_features, calls, n_jobs, cluster=cluster)
+    stacked = {name: np.stack([features[name] for features in found]) for name in wanted}
     return {method: stacked[name] for method, name in shared.items()}
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from memaa_lib import metrics
 from memaa_lib._support.cache import VERSION, fingerprint, kept, kept_arrays
 from memaa_lib._support.errors import InputError
-from memaa_lib._support.running import in_parallel, one_opencv_thread, progress
+from memaa_lib._support.running import all_kept_or_made, one_opencv_thread
 from memaa_lib.avatar import AvatarSettings, clip_to_avatar, emotion_avatar, make_avatars
 from memaa_lib.baselines import apex_position
 from memaa_lib.clips import Clip, read_image, write_image
@@ -291,13 +291,8 @@ def make_pictures(
     rows = rows_of(index)
     if arm.picture == "original avatar":
         return _original_avatars(rows, len(alphas), arm.settings.size)
-    calls = ((row, tuple(alphas), arm) for row in rows)
-    made = []
-    with progress(arm.name, len(rows)) as advance:
-        for pictures in in_parallel(_kept_pictures, calls, n_jobs):
-            made.append(pictures)
-            advance()
-    return np.stack(made)
+    calls = [(row, tuple(alphas), arm) for row in rows]
+    return np.stack(all_kept_or_made(arm.name, _kept_pictures, calls, n_jobs))
 
 
 def clip_pictures(clip: Clip, alphas: Sequence[float], arm: Arm, apex: int) -> NDArray[np.uint8]:

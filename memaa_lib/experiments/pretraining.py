@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from memaa_lib._support.cache import VERSION, Arrays, cache_root, fingerprint, kept_arrays
 from memaa_lib._support.errors import InputError
-from memaa_lib._support.running import in_parallel, progress
+from memaa_lib._support.running import all_kept_or_made, progress
 from memaa_lib._support.weights import weights_file_digest, write_weights
 from memaa_lib.paper import CLASSES
 from memaa_lib.profiles import TrainingProfile
@@ -164,12 +164,8 @@ def pretraining_set(
             train_alphas=settings.training.train_alphas,
         ),
     )
-    tasks = ((i, part) for i in range(settings.identities))
-    results = []
-    with progress("pre-training clips", settings.identities) as advance:
-        for result in in_parallel(_avatars_of_identity, tasks, n_jobs):
-            results.append(result)
-            advance()
+    tasks = [(i, part) for i in range(settings.identities)]
+    results = all_kept_or_made("pre-training clips", _avatars_of_identity, tasks, n_jobs)
     avatars, labels, action_units = zip(*results, strict=True)
     return np.concatenate(avatars), np.concatenate(labels), np.concatenate(action_units)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from memaa_lib import metrics
 from memaa_lib._support.cache import VERSION, fingerprint, kept_arrays
-from memaa_lib._support.running import in_parallel, progress
+from memaa_lib._support.running import all_kept_or_made
 from memaa_lib.avatar import AvatarSettings
 from memaa_lib.baselines.classifiers import System
 from memaa_lib.baselines.faces import FaceClip
@@ -181,11 +181,8 @@ def ladder(
         systems[step] = ComparedSystem(system, profile, seed=seed)
     index = load_members(dataset, protocol, **where)
     folds = make_folds(index, protocol, train=dataset, seed=seed)
-    rows, found = rows_of(index), []
-    with progress("steps of the repair", len(rows)) as advance:
-        for pictures in in_parallel(_kept_pictures, ((row,) for row in rows), n_jobs):
-            found.append(pictures)
-            advance()
+    calls = [(row,) for row in rows_of(index)]
+    found = all_kept_or_made("steps of the repair", _kept_pictures, calls, n_jobs)
     seen = dict(zip(STEPS, zip(*found, strict=True), strict=True))
     runs = {
         step: evaluate(np.stack(seen[step]), index, folds, system, n_jobs=n_jobs)

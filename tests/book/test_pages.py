@@ -53,6 +53,13 @@ def browser():
         instance.close()
 
 
+@pytest.fixture
+def page(browser, request):
+    """A page that is closed afterwards: an open one goes on playing its films."""
+    with browser.new_page(**getattr(request, "param", {})) as page:
+        yield page
+
+
 def visit(page, name: str, base: str = "") -> list[str]:
     """Open a page, from disk or from ``base``; return what went wrong while it loaded."""
     complaints: list[str] = []
@@ -91,16 +98,28 @@ def axe() -> str:
     return Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text("utf-8")
 
 
-# MathJax's own markup is left out, of the long library reference all but the first modules, which are
-# like the rest; and on the phone the colors, which are those of the desktop. That saves minutes. Nothing
+# MathJax's own markup is left out, and on the phone the colors, which are those of the desktop. Nothing
 # is preloaded: axe would read style sheets anew, which a browser does not allow from file://.
 ACCESSIBLE = """async ([only, colors]) => (await axe.run({exclude: [['mjx-container']]}, {
     runOnly: only, resultTypes: ['violations'], preload: false,
     rules: {'color-contrast': {enabled: colors}},
 })).violations.map(rule => `${rule.id}: ${rule.nodes[0].html.slice(0, 120)}`)"""
-SHORTEN = (
-    "document.querySelectorAll('article section section:nth-of-type(n+4)').forEach(e => e.remove())"
-)
+# axe looks at every element, which takes minutes. So it gets equations without their parts, one word of
+# each kind in code (its color) or, where colors are not looked at, none, and of the library reference
+# the first modules.
+SHORTEN = """colors => {
+    document.querySelectorAll('mjx-container').forEach(equation => equation.replaceChildren());
+    const seen = new Set();
+    const alike = [...document.querySelectorAll('.highlight pre span')].filter(word => {
+        const place = word.closest('div[class*=cell_]')?.className;
+        const kind = [place, word.className, word.checkVisibility()].join();
+        return !colors || seen.has(kind) || !seen.add(kind);
+    });
+    alike.forEach(word => word.replaceWith(...word.childNodes));
+    document.querySelectorAll(
+        '#library-reference > section:nth-of-type(n+4), .page-toc li li:nth-of-type(n+2)'
+    ).forEach(e => e.remove());
+}"""
 CUT_OFF = """[...document.querySelectorAll('.cell_input pre')]
     .filter(code => code.checkVisibility() && code.scrollWidth > code.clientWidth)
     .map(code => code.innerText.slice(0, 80))"""
@@ -133,20 +152,21 @@ def test_pages_are_accessible_need_no_network_and_raise_no_error(browser, axe, s
         complaints += layout_faults(page)
         if mode == "desktop":
             complaints += [f"code is cut off: {code}" for code in page.evaluate(CUT_OFF)]
-        page.evaluate(axe)
-        if name == "book/api":
-            page.evaluate(SHORTEN)
-        complaints += page.evaluate(
-            ACCESSIBLE, [{"type": "tag", "values": RULES}, mode == "desktop"]
-        )
-        if mode == "desktop":
             page.add_style_tag(content="* { transition: none !important }")  # new colors at once
             page.emulate_media(color_scheme="dark")
             page.set_viewport_size({"width": 1360, "height": 900})
             page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
             complaints += layout_faults(page)
+        page.evaluate(axe)
+        page.evaluate(SHORTEN, mode == "desktop")
+        if mode == "desktop":
             only = {"type": "rule", "values": ["color-contrast"]}
             complaints += page.evaluate(ACCESSIBLE, [only, True])
+            page.emulate_media(color_scheme="light")
+            page.wait_for_function("document.documentElement.dataset.theme === 'light'")
+        complaints += page.evaluate(
+            ACCESSIBLE, [{"type": "tag", "values": RULES}, mode == "desktop"]
+        )
         if complaints:
             wrong[name] = complaints
         page.close()
@@ -227,8 +247,7 @@ def test_every_command_and_option_stands_in_the_reference():
 
 
 # ------------------------------------------------------------------ players and quizzes
-def test_a_scrubber_moves_by_keyboard(browser):
-    page = browser.new_page()
+def test_a_scrubber_moves_by_keyboard(page):
     moved = 0
     for name in PAGES:
         if "<memaa-scrubber" not in (HTML / f"{name}.html").read_text("utf-8"):
@@ -264,8 +283,7 @@ def test_a_scrubber_moves_by_mouse_and_touch(browser):
 
 
 @pytest.mark.parametrize("name", ["05_emotion_avatar", "11_your_own_clip"])
-def test_a_wiper_moves_by_keyboard_and_mouse(browser, name):
-    page = browser.new_page()
+def test_a_wiper_moves_by_keyboard_and_mouse(page, name):
     visit(page, f"book/pages/{name}")
     slider, stack = (page.locator(f"memaa-compare {tag}").first for tag in ("input", ".stack"))
     slider.focus()
@@ -277,8 +295,7 @@ def test_a_wiper_moves_by_keyboard_and_mouse(browser, name):
     assert 15 < cut < 35
 
 
-def test_the_explorer_shows_the_cancellation(browser):
-    page = browser.new_page()
+def test_the_explorer_shows_the_cancellation(page):
     visit(page, "book/pages/05_emotion_avatar")
     explorer = page.locator("memaa-explorer")
     words = explorer.locator("output")
@@ -324,8 +341,7 @@ def test_confusion_matrices_answer_together_by_mouse_keyboard_and_touch(browser)
 
 
 @pytest.mark.parametrize(("figure", "told"), [(0, "UF1"), (1, "CASME II")])
-def test_intervals_tell_their_row(browser, figure, told):
-    page = browser.new_page()
+def test_intervals_tell_their_row(page, figure, told):
     visit(page, "book/pages/10_what_carries_the_result")
     rows = page.locator(".memaa-intervals").nth(figure).locator("tbody tr")
     words = page.locator(".memaa-words").nth(figure)
@@ -350,8 +366,7 @@ QUIZ_PAGES = [
 
 
 @pytest.mark.parametrize("name", QUIZ_PAGES)
-def test_every_quiz_answered_wrong_and_right(browser, name):
-    page = browser.new_page()
+def test_every_quiz_answered_wrong_and_right(page, name):
     assert visit(page, name) == []
     source = BeautifulSoup((HTML / f"{name}.html").read_text("utf-8"), "html.parser")
     quizzes = source.select(".memaa-quiz")
@@ -377,8 +392,7 @@ def test_every_quiz_answered_wrong_and_right(browser, name):
             assert choices.nth(choice).is_enabled()
 
 
-def test_a_quiz_is_answered_by_keyboard(browser):
-    page = browser.new_page()
+def test_a_quiz_is_answered_by_keyboard(page):
     visit(page, "book/pages/05_emotion_avatar")
     quiz = page.locator(".memaa-quiz").first
     quiz.get_by_role("radio").first.focus()
@@ -391,8 +405,7 @@ def test_a_quiz_is_answered_by_keyboard(browser):
     assert "Right." in quiz.get_by_role("status").inner_text()
 
 
-def test_a_printed_quiz_gives_the_right_answer_and_no_button(browser):
-    page = browser.new_page()
+def test_a_printed_quiz_gives_the_right_answer_and_no_button(page):
     visit(page, "book/pages/05_emotion_avatar")
     page.emulate_media(media="print")
     page.pdf()
@@ -401,8 +414,8 @@ def test_a_printed_quiz_gives_the_right_answer_and_no_button(browser):
     assert not quiz.locator("button").is_visible()
 
 
-def test_without_script_an_answer_of_a_quiz_opens_by_keyboard(browser):
-    page = browser.new_page(java_script_enabled=False)
+@pytest.mark.parametrize("page", [{"java_script_enabled": False}], indirect=True)
+def test_without_script_an_answer_of_a_quiz_opens_by_keyboard(page):
     page.goto(address("book/pages/05_emotion_avatar"))
     answers = page.locator(".memaa-quiz summary")
     assert not page.locator(".memaa-quiz .verdict").nth(0).is_visible()
@@ -418,16 +431,15 @@ def test_without_script_an_answer_of_a_quiz_opens_by_keyboard(browser):
 PLAYS = "document.querySelector('memaa-film video').currentTime > 0"
 
 
-def test_a_film_plays_by_itself_while_it_is_seen(browser):
-    page = browser.new_page()
+def test_a_film_plays_by_itself_while_it_is_seen(page):
     visit(page, "book/pages/11_your_own_clip")
     page.locator("memaa-film").first.scroll_into_view_if_needed()
     page.wait_for_function(PLAYS, timeout=5000)
     assert page.evaluate("document.querySelector('memaa-film video').videoWidth") > 0
 
 
-def test_a_film_starts_stops_and_shows_a_frame_by_keyboard(browser):
-    page = browser.new_page(reduced_motion="reduce")
+@pytest.mark.parametrize("page", [{"reduced_motion": "reduce"}], indirect=True)
+def test_a_film_starts_stops_and_shows_a_frame_by_keyboard(page):
     visit(page, "book/pages/11_your_own_clip")
     film = page.locator("memaa-film").first
     button, slider = film.locator("button"), film.locator("input")
@@ -445,8 +457,7 @@ def test_a_film_starts_stops_and_shows_a_frame_by_keyboard(browser):
     page.wait_for_function(f"{PLAYS.split('>')[0]} * 10 > {last}", timeout=5000)
 
 
-def test_search_finds_pages_from_disk(browser):
-    page = browser.new_page()
+def test_search_finds_pages_from_disk(page):
     page.goto((HTML / "search.html").as_uri() + "?q=magnification")
     page.wait_for_selector("ul.search li", timeout=10_000)
     assert page.locator("ul.search li").count() > 2
@@ -493,9 +504,8 @@ def missing(request) -> list[str]:
     return [] if request.failure == "net::ERR_ABORTED" else [request.url]
 
 
-def test_slides_turn_by_keyboard_and_need_no_network(browser, axe, tmp_path):
+def test_slides_turn_by_keyboard_and_need_no_network(page, axe, tmp_path):
     index, *decks = slides.write_slides(tmp_path / "slides")
-    page = browser.new_page()
     for deck in decks:
         complaints: list[str] = []
         page.on("request", lambda request, box=complaints: box.extend(outside(request.url)))

@@ -21,7 +21,7 @@ from memaa_lib.experiments import pretraining
 from memaa_lib.experiments.comparison import run_systems
 from memaa_lib.paper import DATASETS
 from memaa_lib.profiles import profile_named
-from tests.photographs import photographs
+from tests.photographs import SUBJECTS, photographs
 
 __all__ = ["photographs"]
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("photographs")]
@@ -99,13 +99,15 @@ def owner_of(roots, place) -> SimpleNamespace:
 
 @pytest.fixture(scope="module")
 def licensee(photographs, tmp_path_factory):
-    """Somebody who has a real CASME II; in the cache are a small twin and weights."""
-    place = tmp_path_factory.mktemp("licensee")
+    """Somebody who has a real CASME II of three people; in the cache are a small twin and weights."""
+    place, root = (tmp_path_factory.mktemp(name) for name in ("licensee", "three_people"))
+    others = shutil.ignore_patterns(*SUBJECTS[DATASET][3:])
+    shutil.copytree(photographs(DATASET).root, root, ignore=others, dirs_exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEMAA_CACHE", str(place))
         twin = write_twin(DATASET, twin_cache_path(DATASET), clips=3, n_jobs=1)
         untaught_weights()
-        owner = owner_of({DATASET: photographs(DATASET).root}, place)
+        owner = owner_of({DATASET: root}, place)
         rendered = load_index(DATASET, twin)
     owner.rendered |= set(rendered["subject"] + "/" + rendered["clip"])
     return owner

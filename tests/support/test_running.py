@@ -1,19 +1,30 @@
 """Running: progress, processes of one thread, the same calls here and on a cluster."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
 import time
 import warnings
+from operator import itemgetter
 
 import cv2
+import numpy as np
 import psutil
 import pytest
 
 from memaa_lib._support import running
+from memaa_lib._support.cache import kept_arrays
 from memaa_lib._support.errors import InputError
-from memaa_lib._support.running import end_when_killed, in_parallel, progress, run_tasks
+from memaa_lib._support.running import (
+    all_kept_or_made,
+    end_when_killed,
+    in_parallel,
+    kept_or_made,
+    progress,
+    run_tasks,
+)
 
 
 def test_progress_tells_another_process_how_far_it_is(monkeypatch, tmp_path, capsys):
@@ -29,6 +40,23 @@ def test_processes_give_what_one_gives_in_the_same_order():
     tasks = [(number, 2) for number in range(7)]
     assert list(in_parallel(pow, tasks, 2)) == list(in_parallel(pow, tasks, 1))
     assert sorted(in_parallel(pow, tasks, 2, ordered=False)) == [n * n for n in range(7)]
+
+
+def kept_with_process(number: int) -> np.ndarray:
+    """The number and the process that made it, from the cache where they are there."""
+    return kept_arrays(f"{number}.npz", lambda: (np.array([number, os.getpid()]),))[0]
+
+
+def test_processes_are_started_only_for_what_is_not_kept(monkeypatch, tmp_path):
+    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path))
+    kept_with_process(1)
+    tasks = [(number,) for number in range(3)]
+    made = list(kept_or_made(kept_with_process, tasks, 2))
+    assert [position for position, _ in made] == [1, 0, 2], "what is kept comes first"
+    assert [process == os.getpid() for _, (_, process) in made] == [True, False, False]
+    monkeypatch.setattr(running, "in_parallel", None)
+    again = all_kept_or_made("numbers", kept_with_process, tasks, 2)
+    assert np.array_equal(again, [result for _, result in sorted(made, key=itemgetter(0))])
 
 
 def test_no_process_outlives_its_last_result():
