@@ -38,6 +38,8 @@ def killed(
             place.mkdir()
             job = again(place)
             struck += harness.kill_at_random(job, min(3, times - struck), seconds, seed=rounds)
+            code, err, _ = job.run()
+            assert code == 0, err
             differing += harness.whole(job.results) != expected
         return struck, SAME if not differing else f"{differing} of {rounds} results differ"
 

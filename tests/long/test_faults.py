@@ -46,20 +46,35 @@ WAITING = (sys.executable, "-c", "from tests.long.waiting_twin import main; main
 twin_job = partial(harness.twin_job, program=WAITING)
 
 
-@pytest.fixture(scope="module")
-def calm(tmp_path_factory):
-    """A twin of a few clips that nobody disturbed."""
+@pytest.fixture
+def run_here(fake_renderer, memaa):
+    """Give a job's command in this process, without waiting: exit code and standard error."""
+
+    def run(job):
+        code, _, err = memaa(*job.command[len(WAITING) : -1], "1")
+        return code, err
+
+    return run
+
+
+@pytest.fixture
+def calm(run_here, tmp_path_factory):
+    """The files of a twin of a few clips that nobody disturbed."""
     job = twin_job(tmp_path_factory.mktemp("calm"))
-    code, err, seconds = job.run()
-    assert code == 0, err
-    return job, seconds
+    assert run_here(job) == (0, "")
+    return contents(job.results)
 
 
 @pytest.mark.slow
-def test_a_twin_that_was_killed_comes_out_the_same(calm, tmp_path):
-    job = twin_job(tmp_path)
-    assert kill_at_random(job, times=2, seconds=calm[1], seed=1)
-    assert whole(job.results) == contents(calm[0].results)
+def test_a_twin_that_was_killed_comes_out_the_same(calm, run_here, tmp_path):
+    undisturbed = twin_job(tmp_path / "undisturbed")
+    code, err, seconds = undisturbed.run()
+    assert code == 0, err
+    assert contents(undisturbed.results) == calm
+    job = twin_job(tmp_path / "killed")
+    assert kill_at_random(job, times=2, seconds=seconds, seed=1)
+    assert run_here(job) == (0, "")
+    assert whole(job.results) == calm
 
 
 @pytest.mark.slow
@@ -68,32 +83,32 @@ def test_two_runs_at_once_make_one_twin(calm, tmp_path):
     both = [job.start(), job.start()]
     errors = [process.communicate()[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], errors
-    assert contents(job.results) == contents(calm[0].results)
+    assert contents(job.results) == calm
     assert leftovers(job.results) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["Ctrl-C", "kill"])
-def test_a_stop_ends_at_once_and_leaves_nothing_running(calm, tmp_path, how):
+def test_a_stop_ends_at_once_and_leaves_nothing_running(calm, run_here, tmp_path, how):
     job = twin_job(tmp_path)
     code, last, took, left = interrupt(job, has_begun(job), how)
     assert code == 130
     assert last == "stopped; give the same command again to go on where it was"
     assert took < QUICK_STOP
     assert left == []
-    assert job.run()[0] == 0
-    assert whole(job.results) == contents(calm[0].results)
+    assert run_here(job) == (0, "")
+    assert whole(job.results) == calm
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_is_named_and_the_next_run_goes_on(calm, tmp_path):
+def test_a_worker_that_dies_is_named_and_the_next_run_goes_on(calm, run_here, tmp_path):
     job = twin_job(tmp_path)
     code, err = kill_a_worker(job)
     assert code == 3, err
     assert "a worker process was killed" in err
     assert "Traceback" not in err
-    assert job.run()[0] == 0
-    assert whole(job.results) == contents(calm[0].results)
+    assert run_here(job) == (0, "")
+    assert whole(job.results) == calm
 
 
 @pytest.mark.slow
