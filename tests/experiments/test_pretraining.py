@@ -16,6 +16,14 @@ from tests.conftest import TINY
 torch = pytest.importorskip("torch")
 
 
+@pytest.fixture(scope="module")
+def start(shallow_network):
+    """Untrained weights of the shallow network."""
+    from memaa_lib.network import scratch_weights
+
+    return scratch_weights(0)
+
+
 def test_starting_weights_by_profile(tmp_path, start):
     path = weights.write_weights(start, tmp_path, "resnet34-further-test")
     pretrained = replace(TINY, initialisation="pretrained")
@@ -82,7 +90,9 @@ def test_impossible_pretraining_is_refused(changes):
 
 
 @pytest.mark.slow
-def test_pretraining_is_kept_resumed_and_the_same_with_two_processes(tmp_path, monkeypatch):
+def test_pretraining_is_kept_resumed_and_the_same_with_two_processes(
+    tmp_path, monkeypatch, shallow_network
+):
     settings = Pretraining(
         identities=2, clips_per_class=1, seconds=(0.1, 0.12), training=replace(TINY, epochs=1)
     )

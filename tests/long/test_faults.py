@@ -185,7 +185,7 @@ def test_damaged_arrays_are_made_again(damage, tmp_path):
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_starting_weights_are_passed_over(damage, tmp_path):
+def test_damaged_starting_weights_are_passed_over(damage, tmp_path, shallow_network):
     path = weights.write_weights(network.scratch_weights(), tmp_path, "start")
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
     with pytest.raises(network.InputError, match="hash in the name"):
@@ -233,7 +233,9 @@ def test_a_fold_file_that_says_what_no_fold_says_is_run_again(damage, task, tmp_
 
 
 @pytest.mark.parametrize("damage", ["cut", "one byte"])
-def test_clips_and_weights_of_pretraining_are_made_again(damage, tmp_path, monkeypatch):
+def test_clips_and_weights_of_pretraining_are_made_again(
+    damage, tmp_path, monkeypatch, shallow_network
+):
     """One file of each kind is damaged: that one is made again, and comes out the same."""
     training = replace(TINY, epochs=1, train_alphas=(5.0,))
     settings = pretraining.Pretraining(identities=2, clips_per_class=1, training=training)
