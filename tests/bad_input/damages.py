@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import pickle
 import struct
@@ -372,12 +373,12 @@ def manifests() -> Iterator[Damage]:
         return file_case("manifest", name, "casme2.yaml", raw, read, message)
 
     def changed(name: str, keys: tuple[str, ...], value: Any, message: str) -> Damage:
-        content = yaml.safe_load(yaml.safe_dump(good))
+        content = copy.deepcopy(good)
         place = content
         for key in keys[:-1]:
             place = place[key]
         place[keys[-1]] = value
-        return text(name, yaml.safe_dump(content), message)
+        return text(name, yaml.dump(content, Dumper=yaml.CSafeDumper), message)
 
     bomb = "a: &a [x, x]\n" + "".join(
         f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(9)

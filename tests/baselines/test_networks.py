@@ -1,5 +1,6 @@
 """Networks of other groups: their layers as described, and what follows from them."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import cv2
@@ -129,11 +130,14 @@ def test_every_network_learns_what_can_be_learned_and_repeats_itself(method):
         image[label % 2, ..., 3 + 7 * label : 10 + 7 * label, 3:20] += 1
     features = images.reshape(8, -1)
     quick = NetSettings(30, net.settings.learning_rate, 8)
-    one, two = SmallNet(net.make, quick), SmallNet(net.make, quick)
+    learned = SmallNet(net.make, quick)
+    learned.fit(features, labels, seed=1)
+    assert np.array_equal(learned.predict(features), labels)
+    # a few epochs show that two trainings are one and the same
+    one, two = (SmallNet(net.make, replace(quick, epochs=3)) for _ in range(2))
     one.fit(features, labels, seed=1)
-    assert np.array_equal(one.predict(features), labels)
     two.fit(features, labels, seed=1)
-    assert one.digest == two.digest
+    assert one.digest == two.digest != learned.digest
 
 
 def moving(frames: np.ndarray):
@@ -196,12 +200,12 @@ def test_a_machine_is_sure_of_what_it_says(classes):
 
 @pytest.mark.parametrize("profile", ["laptop", "paper"])
 def test_two_streams_learn_and_repeat_themselves(profile):
-    labels = np.arange(6) % 2
-    shape = (6, 2, 128, 28, 28) if profile == "laptop" else (6, 3, 192, 112, 96)
+    labels = np.arange(4) % 2
+    shape = (4, 2, 128, 28, 28) if profile == "laptop" else (4, 3, 192, 112, 96)
     images = np.zeros(shape, np.float16 if profile == "laptop" else np.uint8)
     images[labels == 1, 0, :, :14] = 1 if profile == "laptop" else 255
-    features = images.reshape(6, -1)
-    settings = NetSettings(3, 1e-3, 6, "one for all" if profile == "laptop" else "8 bit")
+    features = images.reshape(4, -1)
+    settings = NetSettings(3, 1e-3, 4, "one for all" if profile == "laptop" else "8 bit")
     one, two = TwoStreams(profile, settings), TwoStreams(profile, settings)
     one.fit(features, labels, seed=3)
     assert np.array_equal(one.predict(features), labels)

@@ -92,8 +92,9 @@ def test_features_are_read_from_disk_and_made_again_if_damaged(
 
 
 def test_the_paper_profile_takes_the_published_flow_and_changes_nothing_else(index, features):
-    published = make_features(index, list(SYSTEMS), "paper", n_jobs=1)
-    changed = [name for name in SYSTEMS if not np.array_equal(published[name], features[name])]
+    few = index.head(3)
+    published = make_features(few, list(SYSTEMS), "paper", n_jobs=1)
+    changed = [name for name in SYSTEMS if not np.array_equal(published[name], features[name][:3])]
     has_published = [name for name, system in SYSTEMS.items() if system.published]
     assert changed == has_published
     assert {"bi_woof", "off_apexnet", "ststnet"} < set(changed)
