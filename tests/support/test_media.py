@@ -327,23 +327,23 @@ NAMES = [
 @pytest.mark.parametrize("name", NAMES)
 def test_any_name_is_a_files(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    write_video(f"{name}.mp4", MOVING, 25)
+    write_video(f"{name}.mp4", MOVING[:6], 25)
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.mp4"]
-    assert (read_clip(f"{name}.mp4").n_frames, read_clip(f"{name}.mp4").name) == (40, name)
-    assert magnify_file(f"{name}.mp4", f"{name}.webm", 5) == 40
-    assert magnify_file(f"{name}.webm", name, 5) == 40
-    assert len(read_frames(name)) == 40
-    assert magnify_file(name, f"{name}.mkv", [5, 10], fps=25) == 40
+    assert (read_clip(f"{name}.mp4").n_frames, read_clip(f"{name}.mp4").name) == (6, name)
+    assert magnify_file(f"{name}.mp4", f"{name}.webm", 5) == 6
+    assert magnify_file(f"{name}.webm", name, 5) == 6
+    assert len(read_frames(name)) == 6
+    assert magnify_file(name, f"{name}.mkv", [5, 10], fps=25) == 6
 
 
 @pytest.mark.parametrize("name", ["12:30", "a?b", "%d", "-x"])
 @pytest.mark.parametrize("suffix", VIDEO_SUFFIXES)
 def test_commands_take_any_name(tmp_path, monkeypatch, capsys, name, suffix):
     monkeypatch.chdir(tmp_path)
-    write_video(f"{name}{suffix}", MOVING, 25)
+    write_video(f"{name}{suffix}", MOVING[:6], 25)
     arguments = ["memaa", "magnify", "--alpha", "5", "--", f"{name}{suffix}", f"{name}-out{suffix}"]
     monkeypatch.setattr(sys, "argv", arguments)
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert (ended.value.code, capsys.readouterr().err) == (0, "")
-    assert len(list(iterate_video(tmp_path / f"{name}-out{suffix}"))) == 40
+    assert len(list(iterate_video(tmp_path / f"{name}-out{suffix}"))) == 6
