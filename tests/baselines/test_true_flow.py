@@ -8,7 +8,8 @@ from memaa_lib.baselines import FaceClip
 from memaa_lib.baselines.flow import flow_errors, true_face_flow
 from memaa_lib.datasets import load_index, load_truth_landmarks
 
-pytestmark = pytest.mark.slow
+# in one process, so that two do not make the twin at the same time
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("tiny twin")]
 
 
 @pytest.fixture
