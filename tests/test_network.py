@@ -32,6 +32,12 @@ def trained(profile, start, seed=0, data_seed=0, **options):
 
 
 @pytest.fixture(scope="module")
+def start(shallow_network):
+    """Untrained weights of the shallow network, which has each kind of layer."""
+    return network.scratch_weights(0)
+
+
+@pytest.fixture(scope="module")
 def plainly_trained(start):
     """A training with nothing special, to compare others with."""
     return trained(TINY, start)
@@ -146,7 +152,8 @@ assert learner.predict(np.zeros((2, 3, 1, 3, 32, 32), np.uint8)).shape == (2,)
 # ------------------------------------------------------------------------------ the network
 
 
-def test_resnet34_has_the_layers_of_the_cited_paper(start):
+def test_resnet34_has_the_layers_of_the_cited_paper():
+    start = network.scratch_weights(0)  # before any test has taken the shallow network
     convolutions = [v for name, v in start.items() if v.ndim == 4 and "downsample" not in name]
     assert len(convolutions) + 1 == 34  # and the output layer
     assert tuple(start["fc.weight"].shape) == (3, 512)

@@ -14,7 +14,7 @@ FACE = cv2.GaussianBlur(cv2.resize(astronaut()[0:230, 110:300], (280, 340)), (0,
 @pytest.mark.parametrize("scale", [0.5, 0.9, 1.3])
 def test_the_pattern_is_found_at_any_place_and_size(scale):
     shown = cv2.resize(watermark.mark(FACE), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    canvas = np.full((620, 700, 3), 255, np.uint8)
+    canvas = np.full((shown.shape[0] + 90, shown.shape[1] + 190, 3), 255, np.uint8)
     canvas[60 : 60 + shown.shape[0], 150 : 150 + shown.shape[1]] = shown
     packed = cv2.imdecode(cv2.imencode(".jpg", canvas, [1, 85])[1], 1)
     assert watermark.correlation(packed, 340, 280) > watermark.THRESHOLD
