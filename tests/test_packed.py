@@ -55,10 +55,11 @@ def on_its_own(pack, folder, *options):
 @pytest.mark.slow
 @pytest.mark.parametrize("initialisation", ["scratch", "pretrained"])
 def test_the_lone_script_gives_the_files_of_the_library(
-    initialisation, data, tmp_path, train_packed
+    initialisation, data, tmp_path, train_packed, request
 ):
     given, options = {}, []
     if initialisation == "pretrained":
+        request.getfixturevalue("shallow_network")  # all of it runs in this process
         given["weights"] = write_weights(network.scratch_weights(3), tmp_path, "start")
         options = ["--weights", str(given["weights"])]
     system = protocol.Memaa(replace(SMALL, initialisation=initialisation), **given)
@@ -86,7 +87,7 @@ def test_the_lone_script_gives_the_files_of_the_library(
 
 
 @pytest.mark.slow
-def test_other_starting_weights_are_refused(data, tmp_path, train_packed):
+def test_other_starting_weights_are_refused(data, tmp_path, train_packed, shallow_network):
     weights = [write_weights(network.scratch_weights(seed), tmp_path, "start") for seed in (3, 5)]
     profile = replace(SMALL, initialisation="pretrained")
     write_pack(tmp_path / "pack.npz", *data, protocol.Memaa(profile, weights=weights[0]))
