@@ -215,8 +215,14 @@ def _course(n_frames: int, apex: int) -> NDArray[np.float32]:
 
 def _moved(face: NDArray[np.float32], motion: NDArray[np.float32]) -> NDArray[np.float32]:
     """The face after each of its points has moved: what comes to a pixel started at it less its motion."""
-    rows, columns = np.indices(face.shape[:2], np.float32)
-    start = np.stack([columns, rows], axis=2)
+    start = _places(face.shape[:2])
     origin = start - cv2.remap(motion, start - motion, None, cv2.INTER_LINEAR)
     moved = cv2.remap(face, origin, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(moved, np.float32)
+
+
+@cache
+def _places(shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Column and row of each pixel, ``(H, W, 2)``."""
+    rows, columns = np.indices(shape, np.float32)
+    return np.stack([columns, rows], axis=2)
