@@ -48,6 +48,8 @@ logger = logging.getLogger(__name__)
 
 # doit swaps sys.stderr while it captures, and threads get in each other's way
 NO_CAPTURE = {"capture": False}
+# Jupyter Book's own command, in a process that imports this package first: see its __init__
+JUPYTER_BOOK = "import memaa_book; from jupyter_book.cli.main import main; main()"
 BOOK_DATE = "1795305600"  # 2026-11-22, in seconds: what the builder takes for today
 SECONDS_A_CLIP = 5.5  # s of two cores that a real clip takes in all, once
 
@@ -305,7 +307,7 @@ def build_html(
     fresh = root / "build" / ("draft" if draft else "fresh")
     if not draft:
         shutil.rmtree(fresh, ignore_errors=True)
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(root)]
+    command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(root)]
     command += ["--toc", str(toc), "--path-output", str(fresh), "--quiet"]
     command += [] if draft else ["--all"]
     command += ["-W", "-n", "--keep-going"] if strict else []
