@@ -15,7 +15,7 @@ import io
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -547,13 +547,19 @@ def _subject_matrices(table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[n
 def _draws(strata: NDArray[np.int64], resamples: int, seed: int) -> NDArray[np.float64]:
     """Return how often each subject is drawn in each resample, ``(resamples, G)``."""
     check_count("resamples", resamples)
+    return _drawn(tuple(strata.tolist()), resamples, seed)
+
+
+@lru_cache(maxsize=4)  # the same subjects are drawn for every method and metric
+def _drawn(strata: tuple[int, ...], resamples: int, seed: int) -> NDArray[np.float64]:
     generator = np.random.default_rng(seed)
     # How often each is drawn is all that matters: a resample's matrix is a weighted sum of theirs.
-    weights = np.zeros((resamples, strata.size))
+    weights = np.zeros((resamples, len(strata)))
     for stratum in np.unique(strata):
-        members = np.flatnonzero(strata == stratum)
+        members = np.flatnonzero(np.equal(strata, stratum))
         equal = np.full(members.size, 1.0 / members.size)
         weights[:, members] = generator.multinomial(members.size, equal, size=resamples)
+    weights.setflags(write=False)
     return weights
 
 
@@ -650,10 +656,10 @@ def check_predictions(
         raise InputError(f"{source}: no predictions in it; expected one row a clip")
     table = predictions.reset_index(drop=True).copy()
     for name in COLUMNS:
-        text = table[name].astype(str).str.strip()
-        missing_here = table[name].isna() | text.str.lower().isin(_MISSING)
-        if missing_here.any():
-            row = place_of(int(missing_here.to_numpy().argmax()))
+        text = [str(value).strip() for value in table[name]]
+        empty = table[name].isna().to_numpy() | [value.lower() in _MISSING for value in text]
+        if empty.any():
+            row = place_of(int(empty.argmax()))
             raise InputError(f"{source}: {row} has an empty {name}; fill it in")
         if name in ("dataset", "subject", "clip"):
             table[name] = text  # without blanks around it: "s01 " is nobody else than "s01"
