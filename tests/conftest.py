@@ -42,6 +42,14 @@ TINY = TrainingProfile(
 )
 
 
+def pytest_collection_finish(session):
+    """Refuse a pytest whose tests pytest-xdist parts though they share what takes long to make."""
+    if getattr(session.config.option, "loadgroup", False):
+        grouped = (item for item in session.items if item.get_closest_marker("xdist_group"))
+        if any("@" not in item.nodeid for item in grouped):
+            raise pytest.UsageError("groups of tests are ignored: install the pinned pytest")
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory):
     """No test reads or writes the user's cache or sees the user's data roots.
