@@ -101,7 +101,7 @@ def axe() -> str:
 # MathJax's own markup is left out, and on the phone the colors, which are those of the desktop. Nothing
 # is preloaded: axe would read style sheets anew, which a browser does not allow from file://.
 ACCESSIBLE = """async ([only, colors]) => (await axe.run({exclude: [['mjx-container']]}, {
-    runOnly: only, resultTypes: ['violations'], preload: false,
+    runOnly: only, resultTypes: ['violations'], preload: false, selectors: false,
     rules: {'color-contrast': {enabled: colors}},
 })).violations.map(rule => `${rule.id}: ${rule.nodes[0].html.slice(0, 120)}`)"""
 # axe looks at every element, which takes minutes. So it gets equations without their parts, one word of
