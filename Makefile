@@ -1,5 +1,5 @@
 # make book   builds the book       make test   lints and runs every test       make help   lists the rest
-# Both set up .venv first. `PYTHON=python3.12 make book` chooses another Python (3.11 to 3.13).
+# Both set up .venv first. `PYTHON=python3.12 make book` chooses another Python (3.11.5 to 3.13).
 # `make venv HASHES=1` installs only files whose hash stands in requirements.hashes, with plain pip.
 
 PYTHON ?= python3
@@ -24,7 +24,7 @@ INSTALL := tools/install.py
 ALL := --editable '.[book,teach,test,cluster,bench]'
 
 $(INSTALLED): pyproject.toml requirements.lock
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python {v[0]}.{v[1]} found; this project needs 3.11, 3.12 or 3.13: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; sys.exit(0 if (3, 11, 5) <= v < (3, 14) else "Python {}.{}.{} found; this project needs 3.11 from 3.11.5 on, 3.12 or 3.13: make PYTHON=python3.12".format(*v))'
 	@echo "Installing into $(VENV) (the first time: 7.3 GB with PyTorch's CUDA libraries)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 ifdef HASHES

@@ -10,6 +10,7 @@ for conda and Binder.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from install import UV
 
 ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = "book,teach,test,cluster,bench"
-OLDEST_PYTHON = "3.11.5"  # that all packages take
+OLDEST_PYTHON = "3.11.5"  # as in pyproject.toml
 # conda-forge has CPU builds of these, which PyPI has not; the values are conda-forge's names
 FROM_CONDA = {"torch": "pytorch-cpu", "torchvision": "torchvision"}
 
@@ -68,9 +69,7 @@ def hashed(pins: dict[str, str]) -> str:
         folder = Path(place)
         pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, "install", "--target", folder / "uv", UV], check=True)
-        project = (ROOT / "pyproject.toml").read_text("utf-8")
-        project = project.replace('">=3.11,', f'">={OLDEST_PYTHON},')
-        (folder / "pyproject.toml").write_text(project, "utf-8")
+        shutil.copy(ROOT / "pyproject.toml", folder)
         lines = "".join(f"{name}=={version}\n" for name, version in pins.items())
         (folder / "pins.txt").write_text(lines, "utf-8")
         command = [folder / "uv" / "bin" / "uv", "pip", "compile", "pyproject.toml"]
