@@ -307,7 +307,7 @@ def build_html(
     fresh = root / "build" / ("draft" if draft else "fresh")
     if not draft:
         shutil.rmtree(fresh, ignore_errors=True)
-    command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(root)]
+    command = [sys.executable, "-P", "-c", JUPYTER_BOOK, "build", str(root)]
     command += ["--toc", str(toc), "--path-output", str(fresh), "--quiet"]
     command += [] if draft else ["--all"]
     command += ["-W", "-n", "--keep-going"] if strict else []
