@@ -391,7 +391,7 @@ def clip_folder(manifest: DatasetManifest, variant: str, clip: PlannedClip) -> P
 
 def _claim(root: Path, truth: dict[str, Any]) -> None:
     """Make the folder this twin's, or stop: whatever else is in it is not touched."""
-    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+    if not root.exists() or (root.is_dir() and _is_free(root)):
         _write_json(root, truth)
         return
     if not (root / TRUTH_FOLDER / "truth.json").is_file():
@@ -415,6 +415,15 @@ def _claim(root: Path, truth: dict[str, Any]) -> None:
         raise InputError(f"{root}: holds a larger twin of the same settings; name another folder")
     if there != {**truth, "complete": True}:
         _write_json(root, truth)
+
+
+def _is_free(root: Path) -> bool:
+    """Whether a folder is empty, but for what another run has there that begins now or was killed then."""
+    begun = root / TRUTH_FOLDER
+    return all(
+        entry == begun and all(file.name.startswith(".truth-") for file in entry.iterdir())
+        for entry in root.iterdir()
+    )
 
 
 def _write_json(root: Path, truth: dict[str, Any]) -> None:

@@ -335,6 +335,19 @@ def test_nothing_else_is_overwritten(make_twin, tmp_path, monkeypatch):
     (tmp_path / "mine" / "thesis.txt").write_text("x")
     with pytest.raises(InputError, match="not empty"):
         write_twin("smic", tmp_path / "mine", clips=3, n_jobs=1)
+    (root / "_memaa_truth" / "truth.json").unlink()
+    with pytest.raises(InputError, match="not empty"):
+        write_twin("smic", root, clips=3, n_jobs=1)
+
+
+@pytest.mark.parametrize("there", [[], [".truth-0a1b2c3d.json"]])
+def test_what_another_run_has_that_begins_now_is_no_obstacle(make_twin, tmp_path, there):
+    begun = tmp_path / "begun" / "_memaa_truth"
+    begun.mkdir(parents=True)
+    for name in there:
+        (begun / name).touch()
+    assert write_twin("smic", begun.parent, clips=3, n_jobs=1) == begun.parent
+    assert len(load_index("smic", begun.parent)) == 3
 
 
 @pytest.mark.parametrize(
