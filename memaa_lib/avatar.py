@@ -241,8 +241,8 @@ def make_avatars(
     avatars = _black((len(rows), len(alphas), settings.size, settings.size, 3))
     failures: list[str] = []
     with progress("avatars", len(rows)) as advance:
-        options = {} if n_jobs == 1 else {"before": _compile_kernels}
-        for i, result in kept_or_made(_kept_avatars, tasks, n_jobs, cluster=cluster, **options):
+        made = kept_or_made(_kept_avatars, tasks, n_jobs, cluster=cluster, before=_compile_kernels)
+        for i, result in made:
             if isinstance(result, str):
                 failures.append(result)
             else:

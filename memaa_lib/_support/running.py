@@ -182,9 +182,12 @@ def kept_or_made(
     """Call a function that keeps what it makes; yield position and result of every task.
 
     What is kept is read here and comes first. Only for the rest are processes started, or is a cluster
-    asked, as by :func:`in_parallel`: to start two processes takes longer than to read most sets. Then
-    ``before`` is called first.
+    asked, as by :func:`in_parallel`: to start two processes takes longer than to read most sets. Before
+    they are, ``before`` is called.
     """
+    if cluster is None and n_jobs <= 1:  # none will be started, so nothing is looked up twice
+        yield from enumerate(in_parallel(function, tasks, n_jobs))
+        return
     missing = []
     for position, task in enumerate(tasks):
         try:
