@@ -14,7 +14,7 @@ export MKL_NUM_THREADS := 1
 export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help book test unit lint long notebooks pdf slides published results bench lock venv clean
+.PHONY: help book test every-test unit lint long notebooks pdf slides published results bench lock venv clean
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -43,7 +43,10 @@ $(READY): $(INSTALLED) memaa_lib/_support/kernels.py tools/compile_kernels.py
 book: $(READY)  ## run what changed and build the book into _build/html
 	@$(BIN)/memaa book
 
-test: lint  ## lint, then run every test, the slow ones too
+test: $(READY)  ## lint, and beside that run every test, the slow ones too
+	@$(MAKE) --no-print-directory --jobs 2 lint every-test
+
+every-test: $(READY)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 unit: $(READY)  ## run the quick tests only

@@ -200,7 +200,7 @@ def kept_or_made(
     if missing:
         before()
         waiting = (tasks[position] for position in missing)
-        made = in_parallel(function, waiting, n_jobs, cluster=cluster)
+        made = in_parallel(function, waiting, min(n_jobs, len(missing)), cluster=cluster)
         yield from zip(missing, made, strict=True)
 
 

@@ -54,6 +54,8 @@ def test_processes_are_started_only_for_what_is_not_kept(monkeypatch, tmp_path):
     made = list(kept_or_made(kept_with_process, tasks, 2))
     assert [position for position, _ in made] == [1, 0, 2], "what is kept comes first"
     assert [process == os.getpid() for _, (_, process) in made] == [True, False, False]
+    _, (position, (_, process)) = kept_or_made(kept_with_process, [(1,), (9,)], 2)
+    assert (position, process) == (1, os.getpid()), "one call needs no process of its own"
     monkeypatch.setattr(running, "in_parallel", None)
     again = all_kept_or_made("numbers", kept_with_process, tasks, 2)
     assert np.array_equal(again, [result for _, result in sorted(made, key=itemgetter(0))])
