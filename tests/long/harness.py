@@ -117,10 +117,11 @@ def interrupt(
     else:
         os.killpg(process.pid, signal.SIGINT)
     pressed = time.monotonic()
+    deadline = pressed + QUICK_STOP
     _, err = process.communicate(timeout=PATIENCE)
     took = time.monotonic() - pressed
-    _, left = psutil.wait_procs(family, timeout=QUICK_STOP)
-    left = [one for one in left if still_runs(one)]
+    while (left := [one for one in family if still_runs(one)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
     lines = err.strip().splitlines()
     return process.returncode, lines[-1] if lines else "", took, left
 
@@ -128,7 +129,7 @@ def interrupt(
 def still_runs(process: psutil.Process) -> bool:
     """Whether a process has not ended; in some containers nobody waits for those that have."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
 
 
