@@ -113,15 +113,17 @@ def start():
     return scratch_weights(0)
 
 
-@pytest.fixture(scope="module")
-def shallow_network():
+def shallow(outputs: int = 3):
     """One block a stage instead of ResNet-34's 3, 4, 6, 3: the same code, a quarter of the work."""
     from torchvision.models.resnet import BasicBlock, ResNet
 
-    from memaa_lib import network
+    return ResNet(BasicBlock, [1, 1, 1, 1], num_classes=outputs)
 
-    def shallow(outputs: int = 3) -> ResNet:
-        return ResNet(BasicBlock, [1, 1, 1, 1], num_classes=outputs)
+
+@pytest.fixture(scope="module")
+def shallow_network():
+    """A network of one block a stage, in this process."""
+    from memaa_lib import network
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(network, "_resnet34", shallow)

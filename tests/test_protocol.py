@@ -18,7 +18,7 @@ from memaa_lib.experiments import pretraining
 from memaa_lib.paper import DATASETS
 from memaa_lib.protocol import Fold
 from tests import conftest
-from tests.conftest import make_index
+from tests.conftest import make_index, shallow
 
 pytest.importorskip("torch")
 
@@ -412,65 +412,44 @@ def test_seed_data_and_settings_change_the_file_names(serial, avatars, index, tm
     assert len(names) == 5
 
 
-@pytest.fixture
-def whole_network(shallow_network, monkeypatch):
-    """The real depth again: other processes do not know of the shallow network."""
-    the_real_depth(monkeypatch)
-    yield
-    network._network.cache_clear()
-
-
-def the_real_depth(patch):
-    from torchvision.models import resnet34
-
-    patch.setattr(network, "_resnet34", lambda outputs=3: resnet34(num_classes=outputs))
-    network._network.cache_clear()
-
-
-@pytest.fixture(scope="module")
-def by_one(avatars, index, tmp_path_factory):
-    """Two folds of the whole network, in this process; the folds, too."""
-    folds = protocol.leave_one_subject_out(index)[:2]
-    with pytest.MonkeyPatch.context() as patch:
-        the_real_depth(patch)
-        return folds, run(avatars, index, tmp_path_factory.mktemp("one"), folds)
+def run_shallow_fold(inputs, learner, task):
+    """Run a fold in another process, which has not heard of the shallow network."""
+    network._resnet34 = shallow
+    return protocol.run_fold(inputs, learner, task)
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_same_digest(by_one, whole_network, avatars, index, tmp_path):
-    folds, one = by_one
-    two = run(avatars, index, tmp_path / "two", folds, n_jobs=2)
-    assert one.digest == two.digest
-    assert one.predictions.equals(two.predictions)
+def test_two_processes_give_the_same_digest(serial, avatars, index, monkeypatch, tmp_path):
+    monkeypatch.setattr(protocol, "run_fold", run_shallow_fold)
+    two = run(avatars, index, tmp_path / "two", n_jobs=2)
+    assert serial.digest == two.digest
+    assert serial.predictions.equals(two.predictions)
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_dask_worker_that_dies_in_a_fold_loses_nothing_and_gives_the_same_digest(
-    by_one, whole_network, avatars, index, monkeypatch, tmp_path
+    serial, avatars, index, monkeypatch, tmp_path
 ):
     distributed = pytest.importorskip("distributed")
-    folds, one = by_one
     died = tmp_path / "died"
 
     def dying_once(inputs, learner, task):
         import os
 
-        from memaa_lib.protocol import run_fold
-
         if task.fold.name == "samm/01" and not died.exists():
             died.touch()
             os._exit(9)
-        return run_fold(inputs, learner, task)
+        return run_shallow_fold(inputs, learner, task)
 
     monkeypatch.setattr(protocol, "run_fold", dying_once)
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
     ) as cluster:
         address = cluster.scheduler_address
-        two = run(avatars, index, tmp_path / "two", folds, cluster=address)
+        two = run(avatars, index, tmp_path / "two", cluster=address)
     assert died.exists()
-    assert two.digest == one.digest
+    assert two.digest == serial.digest
 
 
 def test_time_limit_stops_between_folds_and_the_run_goes_on_later(
