@@ -5,8 +5,10 @@ doit remembers what each page was made from, so only stale pages run again.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import queue
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +20,7 @@ import joblib
 import yaml
 from doit.cmd_base import ModuleTaskLoader
 from doit.doit_cmd import DoitMain
+from doit.runner import MThreadRunner
 from doit.tools import config_changed
 
 from memaa_book import guard, pages
@@ -52,6 +55,23 @@ NO_CAPTURE = {"capture": False}
 JUPYTER_BOOK = "import memaa_book; from jupyter_book.cli.main import main; main()"
 BOOK_DATE = "1795305600"  # 2026-11-22, in seconds: what the builder takes for today
 SECONDS_A_CLIP = 5.5  # s of two cores that a real clip takes in all, once
+
+
+class WakingQueue(queue.Queue[Any]):
+    """A queue whose reader wakes now and then.
+
+    The system may give a signal to any thread, but Python acts on it in the main one, which doit lets
+    sleep here: a ``kill`` while a kernel began was seen only when the notebook was done.
+    """
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """Return the next item."""
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return super().get(timeout=0.2)
+
+
+MThreadRunner.Queue = staticmethod(WakingQueue)
 
 
 # ------------------------------------------------------------------ the whole build

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import jupytext
@@ -203,6 +205,25 @@ def test_a_broken_reference_fails_the_strict_build(project):
     (project / "book" / "index.md").write_text("# Front\n\n{ref}`page-missing`\n")
     report = build.build_book()
     assert "html" in report.failed
+
+
+def test_a_signal_that_another_thread_was_given_wakes_the_build():
+    waiting, done = build.WakingQueue(), threading.Event()
+    before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+    other = threading.Thread(target=done.wait)
+    other.start()
+    soon = threading.Timer(0.3, signal.pthread_kill, (other.ident, signal.SIGUSR1))
+    late = threading.Timer(20, waiting.put, ("a result",))
+    soon.start()
+    late.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            waiting.get()
+        assert late.is_alive(), "it slept until a notebook was done"
+    finally:
+        late.cancel()
+        done.set()
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_unknown_data_set_is_refused():
