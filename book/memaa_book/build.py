@@ -65,10 +65,11 @@ class WakingQueue(queue.Queue[Any]):
     """
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        """Return the next item."""
-        while True:
+        """Return the next item; who would wait for ever waits again and again."""
+        while block and timeout is None:
             with contextlib.suppress(queue.Empty):
                 return super().get(timeout=0.2)
+        return super().get(block, timeout)
 
 
 MThreadRunner.Queue = staticmethod(WakingQueue)

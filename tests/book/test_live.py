@@ -33,8 +33,7 @@ CAMERA = [
 EXPORT = """() => new Promise((done) => {
   const live = document.querySelector("memaa-live");
   live.addEventListener("exported", ({ detail }) => {
-    const url = URL.createObjectURL(new Blob(detail.frames.flat()));
-    Object.assign(document.createElement("a"), { href: url, download: "frames" }).click();
+    live.save(new Blob(detail.frames.flat()), "frames");
     const { width, height } = live.views.filmed;
     done({ width, height, settings: detail.settings });
   }, { once: true });

@@ -29,7 +29,7 @@ HTML = ROOT / "_build" / "html"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 PAGES = list(toc_pages(read_toc()))
 FLAGS = list(pdf.BROWSER_FLAGS)
-STILL = {"reduced_motion": "reduce"}  # films that play take as long as the tests
+STILL = {"reduced_motion": "reduce"}  # no film plays while something else is looked at
 MODES = {
     "desktop": {"viewport": {"width": 1280, "height": 900}, **STILL},
     "phone": {
@@ -62,7 +62,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def tabs(browser):
-    """A tab of each mode, which goes from page to page: a new one is a process that reads all scripts anew."""
+    """A tab of each mode, which goes from page to page: with a new one a page takes twice the time."""
     tabs = {mode: browser.new_page(**options) for mode, options in MODES.items()}
     yield tabs
     for tab in tabs.values():
@@ -114,17 +114,26 @@ def listening(page, base: str = ""):
     }  # fmt: skip
     for event, hear in heard.items():
         page.on(event, hear)
-    yield complaints
-    for event, hear in heard.items():
-        page.remove_listener(event, hear)
+    try:
+        yield complaints
+    finally:
+        for event, hear in heard.items():
+            page.remove_listener(event, hear)
 
 
-def visit(page, name: str, base: str = "") -> list[str]:
-    """Open a page, from disk or from ``base``; return what went wrong while it loaded."""
+@contextlib.contextmanager
+def visiting(page, name: str, base: str = ""):
+    """Open a page, from disk or from ``base``, and note what goes wrong from then on."""
     with listening(page, base) as complaints:
         page.goto(f"{base}{name}.html" if base else address(name), wait_until="load")
         page.wait_for_timeout(150)
-    return complaints
+        yield complaints
+
+
+def visit(page, name: str) -> list[str]:
+    """Open a page from disk; return what went wrong while it loaded."""
+    with visiting(page, name) as complaints:
+        return complaints
 
 
 def address(name: str) -> str:
@@ -219,9 +228,7 @@ def grouped(names):
 def opened(tabs, request):
     """A page from disk on a desktop, and what went wrong since it was opened."""
     page = tabs["desktop"]
-    with listening(page) as complaints:
-        page.goto(address(request.param), wait_until="load")
-        page.wait_for_timeout(150)
+    with visiting(page, request.param) as complaints:
         yield page, request.param, complaints
     page.goto("about:blank")
 
@@ -299,13 +306,13 @@ def turn(page, scheme: str) -> None:
 @pytest.mark.parametrize("name", [*PAGES, "search", "genindex"])
 @pytest.mark.parametrize("page", ["phone"], indirect=True)
 def test_a_page_from_a_server_is_accessible_on_a_phone(page, name, served, axe):
-    complaints = visit(page, name, served)
-    complaints += layout_faults(page)
-    page.evaluate(axe)
-    page.evaluate(SHORTEN)
-    page.evaluate(NO_COLORS_IN_CODE)
-    complaints += page.evaluate(AXE, ALL_BUT_COLORS)
-    assert complaints == []
+    with visiting(page, name, served) as complaints:
+        faults = layout_faults(page)
+        page.evaluate(axe)
+        page.evaluate(SHORTEN)
+        page.evaluate(NO_COLORS_IN_CODE)
+        faults += page.evaluate(AXE, ALL_BUT_COLORS)
+    assert faults + complaints == []
 
 
 def layout_faults(page) -> list[str]:
@@ -595,28 +602,17 @@ LONGER_THAN_THE_SCREEN = """() => {
 }"""
 
 
-def outside(address: str) -> list[str]:
-    return [] if address.startswith(("file:", "data:", "blob:")) else [address]
-
-
-def missing(request) -> list[str]:
-    # it was still on its way when the next deck was opened
-    return [] if request.failure == "net::ERR_ABORTED" else [request.url]
-
-
 def test_slides_turn_by_keyboard_and_need_no_network(page, axe, tmp_path):
     index, *decks = slides.write_slides(tmp_path / "slides")
     for deck in decks:
-        complaints: list[str] = []
-        page.on("request", lambda request, box=complaints: box.extend(outside(request.url)))
-        page.on("requestfailed", lambda request, box=complaints: box.extend(missing(request)))
-        page.goto(deck.as_uri())
-        assert page.locator(".slide:visible").count() == 1
-        page.keyboard.press("ArrowRight")
-        page.wait_for_function("location.hash === '#2'")
-        page.keyboard.press("End")
-        last = page.locator(".slide").count()
-        page.wait_for_function(f"location.hash === '#{last}'")
+        with listening(page) as complaints:
+            page.goto(deck.as_uri())
+            assert page.locator(".slide:visible").count() == 1
+            page.keyboard.press("ArrowRight")
+            page.wait_for_function("location.hash === '#2'")
+            page.keyboard.press("End")
+            last = page.locator(".slide").count()
+            page.wait_for_function(f"location.hash === '#{last}'")
         assert complaints == []
         page.evaluate(axe)
         assert page.evaluate(AXE, ALL_BUT_COLORS) == []
