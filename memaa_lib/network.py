@@ -232,19 +232,20 @@ def train(
     optimizer = _optimizer(part, profile)
     schedule = _schedule(optimizer, profile, batches_per_epoch)
     losses = []
+    mixed = _autocast(device, profile)
     with _deterministic(), one_thread():
         for epoch in range(1, profile.epochs + 1):
             _set_training(part, profile)
             total = torch.zeros((), dtype=torch.float64, device=device)  # read once an epoch
             for chosen in _batches(torch.randperm(len(target), generator=generator), profile):
                 batch = _augmented(data, chosen, profile, generator)
-                with _autocast(device, profile):
+                with mixed:
                     outputs = _outputs(part, batch, profile).float()
                 loss = loss_function(outputs[:, : len(CLASSES)], target[chosen.to(device)])
                 if side is not None:
                     error = outputs[:, len(CLASSES) :] - side[chosen].to(device)
                     loss = loss + error.square().mean()
-                optimizer.zero_grad(set_to_none=True)
+                part.zero_grad()
                 loss.backward()
                 optimizer.step()
                 schedule.step()
@@ -252,7 +253,8 @@ def train(
             losses.append(float(total) / batches_per_epoch)
             if after_epoch is not None:
                 after_epoch(epoch, part)
-    state = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+    trained = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+    state = {**start, **trained}
     return Trained(state, tuple(losses), weights_digest(state))
 
 
@@ -362,7 +364,10 @@ def _network(trainable: str, device: str, outputs: int) -> tuple[torch.nn.Module
     """Make the network and its trained part once a process; folds reset the weights in place."""
     if device.startswith("cuda"):  # wanted by cuBLAS for results that can be repeated
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    network: Any = _resnet34(outputs).to(device).to(memory_format=torch.channels_last)
+    network: Any = _resnet34(outputs)
+    for name in _LAYERS[: _FROZEN[trainable]]:  # inputs have been through them, see network_inputs
+        setattr(network, name, torch.nn.Identity())
+    network = network.to(device).to(memory_format=torch.channels_last)
     trained = _layers(network)[_FROZEN[trainable] :]
     return network, torch.nn.Sequential(*trained, torch.nn.Flatten(), network.fc)
 
@@ -370,9 +375,9 @@ def _network(trainable: str, device: str, outputs: int) -> tuple[torch.nn.Module
 def _prepared_network(
     profile: TrainingProfile, start: Mapping[str, torch.Tensor], device: str
 ) -> tuple[torch.nn.Module, torch.nn.Module]:
-    """Return the network with every weight and buffer reset, and its trained part."""
+    """Return the network without its frozen layers, every weight and buffer reset, and its trained part."""
     network, part = _network(profile.trainable, device, len(start["fc.bias"]))
-    network.load_state_dict(dict(start))
+    network.load_state_dict({name: start[name] for name in network.state_dict()})
     network.eval()
     return network, part
 

@@ -284,6 +284,7 @@ class System(Protocol):
     profile: Any  # what results say of the settings
     seed: int
     device: str
+    quick: bool  # whether a fold takes about a second: less than to start a process for it
     leak: str | None
 
     @property
@@ -369,6 +370,7 @@ class Memaa:
             raise InputError(f"unknown leak {leak!r}: choose one of {', '.join(LEAKS)}, or none")
         self.profile, self.seed, self.device, self.leak = profile_named(profile), seed, device, leak
         _check_weights_file(self.profile, weights)
+        self.quick = self.profile.trainable == "fc"
         self.avatar_settings = avatar_settings
         self._given: dict[str, Any] = {"weights": weights, "n_jobs": n_jobs}
 
@@ -682,8 +684,9 @@ def evaluate(
         with progress(f"folds of {system.name}", len(tasks)) as advance:
             advance(len(done))
             results = run_tasks(
-                run_fold, shared, missing, n_jobs, cluster=cluster, time_limit=time_limit, gpu=gpu
-            )
+                run_fold, shared, missing, n_jobs,
+                cluster=cluster, time_limit=time_limit, gpu=gpu, quick=system.quick,
+            )  # fmt: skip
             for number, result in enumerate(results):
                 if number == 0 and cluster is None:
                     _say_how_long(result, len(missing), 1 if gpu else n_jobs)

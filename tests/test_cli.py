@@ -401,6 +401,7 @@ class Dull:
     """A system that says negative to everything, at once."""
 
     name, profile, seed, device, leak, start = "dull", "laptop", 0, "cpu", None, "scratch"
+    quick = False
     digest = "0" * 16
     record = MappingProxyType({})
 

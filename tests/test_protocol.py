@@ -16,6 +16,7 @@ from memaa_lib._support.errors import InputError
 from memaa_lib._support.weights import write_weights
 from memaa_lib.experiments import pretraining
 from memaa_lib.paper import DATASETS
+from memaa_lib.profiles import PROFILES
 from memaa_lib.protocol import Fold
 from tests import conftest
 from tests.conftest import make_index, shallow
@@ -255,6 +256,10 @@ def test_only_folds_on_a_graphics_card_ask_for_one(device, gpu, avatars, index, 
     with pytest.raises(InputError, match="no fold finished"):
         run(avatars, index, None, device=device)
     assert asked == [gpu]
+
+
+def test_a_fold_is_quick_where_the_last_layer_alone_is_trained():
+    assert [name for name in PROFILES if protocol.Memaa(name).quick] == ["laptop"]
 
 
 def test_unknown_leak_is_refused(avatars, index, tmp_path):

@@ -36,7 +36,13 @@ from memaa_book.prepare import (
     prepare,
     why_left_out,
 )
-from memaa_book.processes import RunFailed, ending_processes, run_stoppable
+from memaa_book.processes import (
+    RunFailed,
+    ending_processes,
+    run_forked,
+    run_stoppable,
+    start_server,
+)
 from memaa_book.report import BuildReport, last_line
 from memaa_book.weave import weave_page
 from memaa_lib._support.cache import atomic_path, check_folder
@@ -120,6 +126,10 @@ def build_book(
     state = pages.ROOT / "build" / ".doit.json"
     state.parent.mkdir(exist_ok=True)
     forget_damaged_state(state)
+    if (
+        not state.exists()
+    ):  # the first build trains, in several processes; later ones mostly run pages
+        start_server("memaa_lib.network")
     report = BuildReport()
     module = {
         "DOIT_CONFIG": {
@@ -258,21 +268,19 @@ def draft_task(needs: Mapping[Run, list[str]]) -> dict[str, Any]:
 
 # ------------------------------------------------------------------ one task
 def prepare_in_process(need: str, profile: str) -> None:
-    """Run ``python -m memaa_book.build`` with these arguments; raise the last line that it said."""
+    """Make what pages need in a process of its own; raise the last line that it said."""
     log = pages.ROOT / "build" / "logs" / f"prepare-{need}-{profile}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     progress = log.with_suffix(".progress")
-    command = [sys.executable, "-m", "memaa_book.build", need, profile]
-    done = run_stoppable(command, pages.ROOT, {"MEMAA_PROGRESS": str(progress)})
+    status = run_forked(make, [need, profile], pages.ROOT, {"MEMAA_PROGRESS": str(progress)}, log)
     progress.unlink(missing_ok=True)
-    log.write_text(done.stdout + done.stderr, "utf-8")
-    if done.returncode:
-        said = last_line(done.stderr)
-        raise RunFailed(said or f"ended with status {done.returncode}; see {log}")
+    if status:
+        said = last_line(log.read_text("utf-8", errors="replace"))
+        raise RunFailed(said or f"ended with status {status}; see {log}")
 
 
-def main(need: str, profile: str) -> int:
-    """Make what pages need, as a process of its own."""
+def make(need: str, profile: str) -> int:
+    """Make what pages need; return a status, as a process does."""
     end_when_killed()
     try:
         prepare(need, profile)
@@ -386,7 +394,3 @@ def filtered_toc(toc: dict[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
                 if not str(entry.get("file", "")).startswith(PAGES) or entry["file"] in wanted
             ]
     return filtered
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

@@ -1,19 +1,20 @@
-"""Processes that a build starts and can stop: commands, and the kernels in which notebooks run.
+"""Processes that a build starts and can stop: commands, calls, and the kernels in which notebooks run.
 
-A kernel would import the library anew, and that takes longer than what many a page computes. So all are forked
-from one process that has imported it, :mod:`multiprocessing`'s fork server. They are always this interpreter,
-whatever other Python is installed as Jupyter's ``python3``.
+A kernel would import the library anew, and that takes longer than what many a page computes. So kernels, and
+calls that prepare pages, are forked from one process that has imported it, :mod:`multiprocessing`'s fork
+server. They are always this interpreter, whatever other Python is installed as Jupyter's ``python3``.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import multiprocessing
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from memaa_lib._support.errors import InputError
 PATIENCE = 8  # s that a process has to tidy up after Ctrl-C
 INLINE = "module://matplotlib_inline.backend_inline"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-# what most pages import; not torch, which few do and which starts threads
+# what most pages import
 PRELOADED = (
     "memaa_book.cli",
     "ipykernel.kernelapp",
@@ -47,7 +48,7 @@ class RunFailed(InputError):
 
 _stopping = threading.Event()
 _starting = threading.Lock()
-_processes: set[subprocess.Popen[str] | KernelProcess] = set()
+_processes: set[subprocess.Popen[str] | ForkedProcess] = set()
 
 
 def run_stoppable(
@@ -91,16 +92,16 @@ def ending_processes() -> Iterator[None]:
         raise
 
 
-# ------------------------------------------------------------------ kernels
+# ------------------------------------------------------------------ forked processes
 # fork after the start of a graphical system is not safe on macOS
 _context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
 
 
-def start_server() -> None:
-    """Start the fork server if there is none; it imports what kernels will be forked with."""
+def start_server(*more: str) -> None:
+    """Start the fork server if there is none; it imports what processes will be forked with, and ``more``."""
     if _context.get_start_method() != "forkserver":
         return
-    _context.set_forkserver_preload(list(PRELOADED))
+    _context.set_forkserver_preload([*PRELOADED, *more])
     # who makes warnings errors means their own code, not what other people's does when it is imported
     warnings = os.environ.pop("PYTHONWARNINGS", None)
     # a process is forked safely as long as it has one thread
@@ -113,13 +114,29 @@ def start_server() -> None:
         os.environ["PYTHONWARNINGS"] = warnings
 
 
-class KernelProcess(_context.Process):  # type: ignore[misc, name-defined]
-    """A kernel, with the methods of :class:`subprocess.Popen` that Jupyter asks for."""
+class ForkedProcess(_context.Process):  # type: ignore[misc, name-defined]
+    """A forked process, with the methods of :class:`subprocess.Popen` that Jupyter asks for."""
 
     stdin = stdout = stderr = None
 
+    def run(self) -> None:
+        """Do what it was made for, and then what is due at exit: Python sees to that from 3.13 on."""
+        try:
+            super().run()
+        finally:
+            atexit._run_exitfuncs()
+
+    def begin(self) -> None:
+        """Start it, in a block of :func:`ending_processes`."""
+        with _starting:
+            if _stopping.is_set():
+                raise RunFailed("stopped")
+            start_server()
+            self.start()
+            _processes.add(self)
+
     def poll(self) -> int | None:
-        """Return the exit status, or ``None`` while the kernel lives."""
+        """Return the exit status, or ``None`` while it lives."""
         return self.exitcode
 
     def wait(self, timeout: float | None = None) -> int:
@@ -135,20 +152,53 @@ class KernelProcess(_context.Process):  # type: ignore[misc, name-defined]
         os.kill(self.pid, number)
 
 
+def run_forked(
+    function: Callable[..., int],
+    arguments: Sequence[Any],
+    folder: Path,
+    environment: Mapping[str, str],
+    log: Path,
+) -> int:
+    """Call a function in a forked process and return what it returns; all that it says goes to a file."""
+    given = (function, arguments, folder, os.environ | environment, log)
+    process = ForkedProcess(target=_call, args=given)
+    process.begin()
+    return process.wait()
+
+
+def _call(
+    function: Callable[..., int],
+    arguments: Sequence[Any],
+    folder: Path,
+    environment: Mapping[str, str],
+    log: Path,
+) -> None:
+    """Be the process that :func:`run_forked` waits for."""
+    _settle(folder, environment)
+    with log.open("w", encoding="utf-8") as file:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), stream.fileno())
+    sys.exit(function(*arguments))
+
+
+def _settle(folder: Path | str, environment: Mapping[str, str]) -> None:
+    """Be in the folder and the environment of who asked for this process."""
+    os.setsid()  # Ctrl-C at the terminal is for the main process
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+# ------------------------------------------------------------------ kernels
 class ForkedKernel(LocalProvisioner):
-    """Starts a kernel as a :class:`KernelProcess`."""
+    """Starts a kernel as a :class:`ForkedProcess`."""
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Fork the kernel; the command's last words are the connection file and options."""
         environment = {**os.environ, **kwargs.get("env", {}), "MPLBACKEND": INLINE}
         environment.pop("PYTHONWARNINGS", None)
-        process = KernelProcess(target=be_a_kernel, args=(cmd[3:], kwargs["cwd"], environment))
-        with _starting:
-            if _stopping.is_set():
-                raise RunFailed("stopped")
-            start_server()
-            process.start()
-            _processes.add(process)
+        process = ForkedProcess(target=be_a_kernel, args=(cmd[3:], kwargs["cwd"], environment))
+        process.begin()
         self.process, self.pid, self.pgid = process, process.pid, process.pid
         return self.connection_info
 
@@ -172,10 +222,7 @@ def be_a_kernel(arguments: list[str], folder: str, environment: Mapping[str, str
     import matplotlib
     from ipykernel.kernelapp import IPKernelApp
 
-    os.setsid()  # Ctrl-C at the terminal is for the main process
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(environment)
+    _settle(folder, environment)
     # figures go into the notebook, also where a cluster's profile asks for files; matplotlib read the
     # variable when it was imported
     matplotlib.rcParams["backend"] = INLINE

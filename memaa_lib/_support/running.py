@@ -40,6 +40,9 @@ logger = logging.getLogger(__name__)
 RETRIES = 3
 """How often a call is made again whose worker died."""
 
+WORTH_PROCESSES = 15.0
+"""Seconds of one process below which two gain nothing: each imports ``torch`` before it begins."""
+
 CALLS_AHEAD = 1000
 """How many calls a cluster is given at a time: half a million at once would choke its scheduler."""
 
@@ -270,6 +273,7 @@ def run_tasks(
     cluster: str | None = None,
     time_limit: float | None = None,
     gpu: bool = False,
+    quick: bool = False,
 ) -> Iterator[Any]:
     """Call ``function(*shared, task)`` for every task, here or on a cluster; results as they are ready.
 
@@ -277,13 +281,22 @@ def run_tasks(
     workers through dask-jobqueue as its configuration file says; None runs in ``n_jobs`` processes
     here. After ``time_limit`` seconds no call is begun, and a cluster's are cancelled. With ``gpu``
     each call has a graphics card to itself: one call at a time here, the resource ``GPU`` of a
-    worker there. A call whose worker dies is made again by another one.
+    worker there. A call whose worker dies is made again by another one. ``quick`` calls are made in this
+    process unless those that are left would take it over :data:`WORTH_PROCESSES`.
     """
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     if cluster is None:
         in_time = ((*shared, task) for task in tasks if time.monotonic() < deadline)
-        n_processes = 1 if gpu else min(n_jobs, len(tasks))
-        yield from in_parallel(function, in_time, n_processes, ordered=False)
+        left = len(tasks)
+        if quick:
+            for seconds, result in _timed(function, in_time):
+                yield result
+                left -= 1
+                if seconds / (len(tasks) - left) * left > WORTH_PROCESSES:
+                    break
+        if left:
+            n_processes = 1 if gpu else min(n_jobs, left)
+            yield from in_parallel(function, in_time, n_processes, ordered=False)
         return
     with _dask_client(cluster, n_jobs) as client:
         from distributed import as_completed
@@ -299,6 +312,18 @@ def run_tasks(
             if time.monotonic() >= deadline:
                 client.cancel(futures)
                 return
+
+
+def _timed(
+    function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]
+) -> Iterator[tuple[float, Any]]:
+    """Make calls in this process; yield the seconds that they have taken so far, and each result."""
+    seconds = 0.0
+    for call in calls:
+        began = time.monotonic()
+        result = _on_one_thread(function, *call)
+        seconds += time.monotonic() - began
+        yield seconds, result
 
 
 def _on_cluster(

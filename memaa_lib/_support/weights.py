@@ -126,5 +126,5 @@ def weights_digest(state: Mapping[str, torch.Tensor]) -> str:
     for name in sorted(state):
         values = state[name].detach().cpu().contiguous().numpy()
         digest.update(f"{name}{values.shape}{values.dtype.str}".encode())
-        digest.update(values.tobytes())
+        digest.update(values.data)
     return digest.hexdigest()[:16]

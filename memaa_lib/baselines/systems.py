@@ -62,7 +62,7 @@ class ComparedSystem:
         What stands for an apex that nobody annotated (SMIC): ``"middle"`` or ``"searched"``.
     """
 
-    start, device = "scratch", "cpu"
+    start, device, quick = "scratch", "cpu", False
     leak: str | None = None
 
     def __init__(

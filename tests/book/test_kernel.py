@@ -1,12 +1,14 @@
 """The kernel of a page: this interpreter, whatever the user has set up for other notebooks."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
-from memaa_book import pages
+from memaa_book import build, pages
+from memaa_book.processes import RunFailed, run_forked
 
 from tests.book.test_publish import code_outputs, project, write_page
 
@@ -46,3 +48,25 @@ def test_a_page_goes_where_names_are_no_text(project):
     target = project / "caf\udce9.ipynb"
     pages.execute(project / "notebooks" / "09_one.md", target, {"count": 2})
     assert code_outputs(Path(target)) == ["casme2 2\n"]
+
+
+def speak(word: str, status: int) -> int:
+    print(word, os.environ["SAID"], Path.cwd())
+    print("caf\udce9", file=sys.stderr)
+    return status
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_call_in_a_forked_process_has_a_folder_variables_a_log_and_a_status(tmp_path, status):
+    log = tmp_path / "log"
+    assert run_forked(speak, ["word", status], tmp_path, {"SAID": "too"}, log) == status
+    assert sorted(log.read_text("utf-8").splitlines()) == ["caf\\udce9", f"word too {tmp_path}"]
+
+
+@pytest.mark.slow
+def test_what_cannot_be_prepared_says_why(project, monkeypatch):
+    monkeypatch.setenv("MEMAA_SMIC_ROOT", str(project))
+    with pytest.raises(RunFailed, match="SMIC") as refused:
+        build.prepare_in_process("arms-smic", "laptop")
+    assert str(project) in str(refused.value)

@@ -133,6 +133,22 @@ def test_tasks_share_their_first_arguments():
     assert sorted(run_tasks(pow, (2,), [3, 5], 1)) == [8, 32]
 
 
+def process_of(_: object) -> int:
+    return os.getpid()
+
+
+def test_quick_tasks_stay_in_this_process():
+    assert set(run_tasks(process_of, (), range(5), 2, quick=True)) == {os.getpid()}
+
+
+def test_quick_tasks_that_turn_out_long_go_to_other_processes_but_for_the_first(monkeypatch):
+    monkeypatch.setattr(running, "WORTH_PROCESSES", -1.0)
+    first, *others = run_tasks(process_of, (), range(3), 2, quick=True)
+    assert first == os.getpid()
+    assert len(others) == 2
+    assert os.getpid() not in others
+
+
 def test_no_task_is_begun_when_the_time_is_up(monkeypatch):
     clock = iter(range(0, 100, 10))
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
