@@ -126,9 +126,8 @@ def build_book(
     state = pages.ROOT / "build" / ".doit.json"
     state.parent.mkdir(exist_ok=True)
     forget_damaged_state(state)
-    if (
-        not state.exists()
-    ):  # the first build trains, in several processes; later ones mostly run pages
+    trains = any(PRETRAINING in some for some in needs.values())
+    if trains and not state.exists():  # in several processes; later builds mostly run pages
         start_server("memaa_lib.network")
     report = BuildReport()
     module = {

@@ -29,10 +29,13 @@ from memaa_lib._support.errors import InputError
 PATIENCE = 8  # s that a process has to tidy up after Ctrl-C
 INLINE = "module://matplotlib_inline.backend_inline"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# pydevd warns that modules of Python's own are frozen, which matters to who sets breakpoints in them
+NO_CHECK = "PYDEVD_DISABLE_FILE_VALIDATION"
 # what most pages import
 PRELOADED = (
     "memaa_book.cli",
     "ipykernel.kernelapp",
+    "ipykernel.debugger",
     "matplotlib.pyplot",
     "pandas",
     "scipy.stats",
@@ -105,10 +108,10 @@ def start_server(*more: str) -> None:
     # who makes warnings errors means their own code, not what other people's does when it is imported
     warnings = os.environ.pop("PYTHONWARNINGS", None)
     # a process is forked safely as long as it has one thread
-    limits = {name: "1" for name in THREADS if name not in os.environ}
-    os.environ.update(limits)
+    given = {name: "1" for name in (*THREADS, NO_CHECK) if name not in os.environ}
+    os.environ.update(given)
     forkserver.ensure_running()
-    for name in limits:
+    for name in given:
         del os.environ[name]
     if warnings is not None:
         os.environ["PYTHONWARNINGS"] = warnings
