@@ -655,7 +655,8 @@ def evaluate(
     out
         Folder of the fold files; None takes the cache. Finished folds found there are kept.
     n_jobs
-        Processes on this machine, one thread each. Results do not depend on it.
+        Processes on this machine, one thread each; quick folds (``system.quick``) stay in this one as long
+        as starting processes would take longer. Results do not depend on it.
     cluster
         ``"tcp://host:port"`` of a Dask scheduler, or ``"slurm"`` to start workers through
         dask-jobqueue as its configuration file says; None runs here.

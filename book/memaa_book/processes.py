@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import multiprocessing
 import os
 import subprocess
@@ -124,6 +125,7 @@ class ForkedProcess(_context.Process):  # type: ignore[misc, name-defined]
 
     def run(self) -> None:
         """Do what it was made for, and then what is due at exit: Python sees to that from 3.13 on."""
+        gc.freeze()  # what the server imported is kept: no use in searching it for what can go
         try:
             super().run()
         finally:
