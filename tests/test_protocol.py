@@ -434,16 +434,10 @@ def test_two_processes_give_the_same_digest(serial, avatars, index, monkeypatch,
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_dask_worker_that_dies_in_a_fold_loses_nothing_and_gives_the_same_digest(
-    avatars, index, monkeypatch, tmp_path
+    serial, avatars, index, monkeypatch, tmp_path
 ):
     distributed = pytest.importorskip("distributed")
     died = tmp_path / "died"
-    features, folds = avatars.reshape(len(avatars), -1), protocol.leave_one_subject_out(index)
-    system = protocol.system_named(
-        "lbp_top"
-    )()  # whose folds need no torch, which is slow to import
-    serial = protocol.evaluate(features, index, folds, system, out=tmp_path / "serial", n_jobs=1)
-    run_fold = protocol.run_fold
 
     def dying_once(inputs, learner, task):
         import os
@@ -451,16 +445,14 @@ def test_a_dask_worker_that_dies_in_a_fold_loses_nothing_and_gives_the_same_dige
         if task.fold.name == "samm/01" and not died.exists():
             died.touch()
             os._exit(9)
-        return run_fold(inputs, learner, task)
+        return run_shallow_fold(inputs, learner, task)
 
     monkeypatch.setattr(protocol, "run_fold", dying_once)
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
     ) as cluster:
         address = cluster.scheduler_address
-        two = protocol.evaluate(
-            features, index, folds, system, out=tmp_path / "two", cluster=address
-        )
+        two = run(avatars, index, tmp_path / "two", cluster=address)
     assert died.exists()
     assert two.digest == serial.digest
 

@@ -12,6 +12,7 @@ import queue
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -271,7 +272,8 @@ def prepare_in_process(need: str, profile: str) -> None:
     log = pages.ROOT / "build" / "logs" / f"prepare-{need}-{profile}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     progress = log.with_suffix(".progress")
-    status = run_forked(make, [need, profile], pages.ROOT, {"MEMAA_PROGRESS": str(progress)}, log)
+    call = partial(make, need, profile)
+    status = run_forked(call, pages.ROOT, {"MEMAA_PROGRESS": str(progress)}, log)
     progress.unlink(missing_ok=True)
     if status:
         said = last_line(log.read_text("utf-8", errors="replace"))

@@ -158,32 +158,22 @@ class ForkedProcess(_context.Process):  # type: ignore[misc, name-defined]
 
 
 def run_forked(
-    function: Callable[..., int],
-    arguments: Sequence[Any],
-    folder: Path,
-    environment: Mapping[str, str],
-    log: Path,
+    call: Callable[[], int], folder: Path, environment: Mapping[str, str], log: Path
 ) -> int:
-    """Call a function in a forked process and return what it returns; all that it says goes to a file."""
-    given = (function, arguments, folder, os.environ | environment, log)
+    """Make a call in a forked process and return what it returns; all that it says goes to a file."""
+    given = (call, folder, os.environ | environment, log)
     process = ForkedProcess(target=_call, args=given)
     process.begin()
     return process.wait()
 
 
-def _call(
-    function: Callable[..., int],
-    arguments: Sequence[Any],
-    folder: Path,
-    environment: Mapping[str, str],
-    log: Path,
-) -> None:
+def _call(call: Callable[[], int], folder: Path, environment: Mapping[str, str], log: Path) -> None:
     """Be the process that :func:`run_forked` waits for."""
     _settle(folder, environment)
     with log.open("w", encoding="utf-8") as file:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(file.fileno(), stream.fileno())
-    sys.exit(function(*arguments))
+    sys.exit(call())
 
 
 def _settle(folder: Path | str, environment: Mapping[str, str]) -> None:

@@ -289,10 +289,11 @@ def run_tasks(
         in_time = ((*shared, task) for task in tasks if time.monotonic() < deadline)
         left = len(tasks)
         if quick:
-            for seconds, result in _timed(function, in_time):
-                yield result
+            began = time.monotonic()
+            for call in in_time:
+                yield _on_one_thread(function, *call)
                 left -= 1
-                if seconds / (len(tasks) - left) * left > WORTH_PROCESSES:
+                if (time.monotonic() - began) / (len(tasks) - left) * left > WORTH_PROCESSES:
                     break
         if left:
             n_processes = 1 if gpu else min(n_jobs, left)
@@ -312,18 +313,6 @@ def run_tasks(
             if time.monotonic() >= deadline:
                 client.cancel(futures)
                 return
-
-
-def _timed(
-    function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]
-) -> Iterator[tuple[float, Any]]:
-    """Make calls in this process; yield the seconds that they have taken so far, and each result."""
-    seconds = 0.0
-    for call in calls:
-        began = time.monotonic()
-        result = _on_one_thread(function, *call)
-        seconds += time.monotonic() - began
-        yield seconds, result
 
 
 def _on_cluster(

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -60,7 +61,7 @@ def speak(word: str, status: int) -> int:
 @pytest.mark.parametrize("status", [0, 3])
 def test_a_call_in_a_forked_process_has_a_folder_variables_a_log_and_a_status(tmp_path, status):
     log = tmp_path / "log"
-    assert run_forked(speak, ["word", status], tmp_path, {"SAID": "too"}, log) == status
+    assert run_forked(partial(speak, "word", status), tmp_path, {"SAID": "too"}, log) == status
     assert sorted(log.read_text("utf-8").splitlines()) == ["caf\\udce9", f"word too {tmp_path}"]
 
 
