@@ -437,14 +437,16 @@ def stack_images(paths: list[Path]) -> NDArray[np.uint8]:
     """
     if not paths:
         raise InputError("no frames to read; expected at least one file")
-    images = [read_image(path) for path in paths]
-    for path, image in zip(paths, images, strict=True):
-        _check_size(path, image.shape[1::-1], paths[0], images[0].shape[1::-1])
-    if any(image.ndim == 3 for image in images):
-        images = [
-            image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2) for image in images
-        ]
-    return np.stack(images)
+    frames = np.empty((0, 0, 0), np.uint8)
+    for position, path in enumerate(paths):
+        image = read_image(path)
+        if position == 0:  # one image at a time: a list of all would take the memory twice
+            frames = np.empty((len(paths), *image.shape), np.uint8)
+        _check_size(path, image.shape[1::-1], paths[0], frames.shape[2:0:-1])
+        if image.ndim == frames.ndim:  # the first one with colours
+            frames = np.repeat(frames[..., None], 3, axis=3)
+        frames[position] = image if image.ndim == frames.ndim - 1 else image[..., None]
+    return frames
 
 
 def check_alike(paths: Sequence[Path]) -> bool:

@@ -129,7 +129,7 @@ def build_book(
     forget_damaged_state(state)
     trains = any(PRETRAINING in some for some in needs.values())
     if trains and not state.exists():  # in several processes; later builds mostly run pages
-        start_server("memaa_lib.network")
+        start_server("memaa_book.warm")
     report = BuildReport()
     module = {
         "DOIT_CONFIG": {

@@ -361,7 +361,7 @@ def read_manifest(path: Path | str, model: type[AnyManifest]) -> AnyManifest:
     try:
         text = path.read_text(encoding="utf-8")
         _refuse_bombs(path, text)
-        content: Any = yaml.safe_load(text)
+        content: Any = yaml.load(text, yaml.CSafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -381,7 +381,7 @@ def read_manifest(path: Path | str, model: type[AnyManifest]) -> AnyManifest:
 def _refuse_bombs(path: Path, text: str) -> None:
     """Refuse what makes a small YAML file large: aliases of aliases, and nesting without end."""
     depth = 0
-    for token in yaml.scan(text):
+    for token in yaml.scan(text, yaml.CSafeLoader):
         if isinstance(token, yaml.AliasToken):
             raise InputError(f"{path}: YAML aliases (*name) are not read; write the entry out")
         kind = type(token).__name__

@@ -381,7 +381,9 @@ def _original_avatars(rows: Sequence[ClipRow], n_alphas: int, size: int) -> NDAr
 Run: TypeAlias = Results | metrics.Predictions
 
 
-def compare_arms(runs: Mapping[str, Run], reference: str = FULL) -> pd.DataFrame:
+def compare_arms(
+    runs: Mapping[str, Run], reference: str = FULL, resamples: int = 10_000
+) -> pd.DataFrame:
     """Return the score of each arm with its interval, and its difference from the full method.
 
     Parameters
@@ -391,6 +393,8 @@ def compare_arms(runs: Mapping[str, Run], reference: str = FULL) -> pd.DataFrame
         on the same clips and folds.
     reference
         The arm that the others are held against.
+    resamples
+        Of the bootstrap; 1 where the intervals are not wanted.
 
     Returns
     -------
@@ -407,7 +411,7 @@ def compare_arms(runs: Mapping[str, Run], reference: str = FULL) -> pd.DataFrame
     if reference not in runs:
         raise InputError(f"{reference}: was not run; run it to compare with it")
     tables = {name: getattr(run, "predictions", run) for name, run in runs.items()}
-    compared = metrics.compare(tables, reference)
+    compared = metrics.compare(tables, reference, resamples=resamples)
     compared["uar"] = metrics.compare(tables, reference, "uar", resamples=1)["uar"]
     compared["part"] = [ARMS[name].part if name in ARMS else "" for name in tables]
     return compared

@@ -36,7 +36,7 @@ def data_uri(image: NDArray[np.uint8]) -> str:
     'data:image/jpeg;base64'
     """
     check_frames(np.asarray(image)[None], "image")
-    pixels = np.ascontiguousarray(image[..., ::-1]) if image.ndim == 3 else image
+    pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
     _, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
 

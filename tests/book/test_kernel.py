@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from memaa_book import build, pages
-from memaa_book.processes import RunFailed, run_forked
+from memaa_book.processes import THREADS, RunFailed, run_forked
 
 from tests.book.test_publish import code_outputs, project, write_page
 
@@ -71,3 +72,17 @@ def test_what_cannot_be_prepared_says_why(project, monkeypatch):
     with pytest.raises(RunFailed, match="SMIC") as refused:
         build.prepare_in_process("arms-smic", "laptop")
     assert str(project) in str(refused.value)
+
+
+@pytest.mark.slow
+def test_what_a_whole_book_is_forked_from_holds_the_landmark_model_and_has_one_thread():
+    code = (
+        "import memaa_book.warm, psutil\n"
+        "from memaa_lib.registration import _predictor\n"
+        "print(_predictor.cache_info().currsize, psutil.Process().num_threads())"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | dict.fromkeys(THREADS, "1"),
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert told.stdout == "1 1\n"
