@@ -445,10 +445,11 @@ function liveWorker({ Magnifier, RunningAvatar, difference }) {
       this.video.requestVideoFrameCallback((now, frame) => this.filmedFrame(frame));
       const passed = mediaTime - this.before;
       this.before = mediaTime;
-      if (passed < 0) { // the clip begins again, and so does the filter
-        if (this.recordNext) this.beginRecord();
-        else if (this.recording) this.worker.postMessage({ kind: "finish" });
-        else this.worker.postMessage({ kind: "restart" });
+      // frames that were under way when the clip was set back may still come
+      if (this.recordNext && !this.video.seeking && (passed < 0 || mediaTime === 0)) {
+        this.beginRecord();
+      } else if (passed < 0) { // the clip begins again, and so does the filter
+        this.worker.postMessage({ kind: this.recording ? "finish" : "restart" });
       } else if (passed > 0 && passed < 0.5) {
         this.steps = [...this.steps.slice(-14), passed];
       }
@@ -513,7 +514,6 @@ function liveWorker({ Magnifier, RunningAvatar, difference }) {
       if (this.video.duration < 5 * RECORD_SECONDS) { // a short clip is taken from its first frame
         this.recordNext = true;
         this.video.currentTime = 0;
-        if (this.before === 0 || this.before === undefined) this.beginRecord();
       } else {
         this.beginRecord();
       }

@@ -131,6 +131,29 @@ def test_the_bundled_clip_is_magnified_as_the_library_does(page):
     assert exported(page)[0] == settings, "a recording keeps the settings that it was made with"
 
 
+RECORD_AT_THE_FIRST_FRAME = """() => {
+  const live = document.querySelector("memaa-live");
+  live.filmedFrame = (frame) => {
+    Object.getPrototypeOf(live).filmedFrame.call(live, frame);
+    if (frame.mediaTime !== 0) return;
+    delete live.filmedFrame;
+    live.record();
+    live.filmedFrame({ mediaTime: 1 / 12 });
+  };
+}"""
+
+
+def test_a_recording_is_whole_although_a_frame_comes_late(page, tmp_path):
+    write_video(tmp_path / "mine.mp4", swinging(60, 80), fps=12)
+    page.locator("memaa-live input[type=file]").set_input_files(tmp_path / "mine.mp4")
+    page.wait_for_function("document.querySelector('memaa-live').name === 'mine.mp4'")
+    page.evaluate(RECORD_AT_THE_FIRST_FRAME)
+    page.wait_for_function(
+        "document.querySelector('memaa-live .status').textContent.startsWith('Recorded')"
+    )
+    assert len(exported(page)[1]) >= 8
+
+
 @pytest.mark.parametrize(
     ("size", "shown", "sliders", "kind"),
     [
