@@ -443,13 +443,13 @@ function liveWorker({ Magnifier, RunningAvatar, difference }) {
     // -------------------------------------------------------------- a frame on its way
     filmedFrame({ mediaTime }) {
       this.video.requestVideoFrameCallback((now, frame) => this.filmedFrame(frame));
-      const passed = mediaTime - this.before;
+      const { before } = this, passed = mediaTime - before;
       this.before = mediaTime;
-      // frames that were under way when the clip was set back may still come
-      if (this.recordNext && !this.video.seeking && (passed < 0 || mediaTime === 0)) {
-        this.beginRecord();
-      } else if (passed < 0) { // the clip begins again, and so does the filter
-        this.worker.postMessage({ kind: this.recording ? "finish" : "restart" });
+      if (passed < 0) { // the clip begins again, and so does the filter
+        // from its first half it was set back, perhaps after frames that were under way
+        if (this.recordNext || (this.recording && before < this.video.duration / 2)) this.beginRecord();
+        else if (this.recording) this.worker.postMessage({ kind: "finish" });
+        else this.worker.postMessage({ kind: "restart" });
       } else if (passed > 0 && passed < 0.5) {
         this.steps = [...this.steps.slice(-14), passed];
       }
@@ -514,6 +514,7 @@ function liveWorker({ Magnifier, RunningAvatar, difference }) {
       if (this.video.duration < 5 * RECORD_SECONDS) { // a short clip is taken from its first frame
         this.recordNext = true;
         this.video.currentTime = 0;
+        if (this.before === 0 || this.before === undefined) this.beginRecord();
       } else {
         this.beginRecord();
       }
