@@ -437,11 +437,10 @@ def stack_images(paths: list[Path]) -> NDArray[np.uint8]:
     """
     if not paths:
         raise InputError("no frames to read; expected at least one file")
-    frames = np.empty((0, 0, 0), np.uint8)
-    for position, path in enumerate(paths):
-        image = read_image(path)
-        if position == 0:  # one image at a time: a list of all would take the memory twice
-            frames = np.empty((len(paths), *image.shape), np.uint8)
+    first = read_image(paths[0])
+    frames = np.empty((len(paths), *first.shape), np.uint8)
+    for position, path in enumerate(paths):  # a list of all images would take the memory twice
+        image = read_image(path) if position else first
         _check_size(path, image.shape[1::-1], paths[0], frames.shape[2:0:-1])
         if image.ndim == frames.ndim:  # the first one with colours
             frames = np.repeat(frames[..., None], 3, axis=3)
