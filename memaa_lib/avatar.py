@@ -26,7 +26,7 @@ from memaa_lib.datasets import ClipRow, load_clip, load_truth_landmarks, rows_of
 from memaa_lib.datasets.layout import clip_fingerprint
 from memaa_lib.magnification import Magnification, as_alphas, magnify
 from memaa_lib.registration import Points, crop_clip, find_face, find_landmarks, register
-from memaa_lib.texture import Scoring, keep_frames, texture_intensity
+from memaa_lib.texture import Scoring, keep_frames
 
 LARGEST_IN_MEMORY = (
     4 << 30
@@ -241,8 +241,7 @@ def make_avatars(
     avatars = _black((len(rows), len(alphas), settings.size, settings.size, 3))
     failures: list[str] = []
     with progress("avatars", len(rows)) as advance:
-        made = kept_or_made(_kept_avatars, tasks, n_jobs, cluster=cluster, before=_compile_kernels)
-        for i, result in made:
+        for i, result in kept_or_made(_kept_avatars, tasks, n_jobs, cluster=cluster):
             if isinstance(result, str):
                 failures.append(result)
             else:
@@ -262,13 +261,6 @@ def _black(shape: tuple[int, ...]) -> NDArray[np.uint8]:
         if hasattr(os, "posix_fallocate"):  # a full disk is found here, and not amid the work
             os.posix_fallocate(file.fileno(), 0, size)
         return np.memmap(file, np.uint8, "w+", shape=shape)
-
-
-def _compile_kernels() -> None:
-    """Compile once here what every process would otherwise compile for itself."""
-    tiny = np.zeros((2, 16, 16), np.uint8)
-    tiny[1] = 9
-    texture_intensity(magnify(Clip(tiny, 100), 10, cutoff_wavelength=1))
 
 
 def _kept_avatars(

@@ -180,13 +180,11 @@ def kept_or_made(
     n_jobs: int,
     *,
     cluster: str | None = None,
-    before: Callable[[], object] = lambda: None,
 ) -> Iterator[tuple[int, Any]]:
     """Call a function that keeps what it makes; yield position and result of every task.
 
-    What is kept is read here and comes first. Only for the rest are processes started, or is a cluster
-    asked, as by :func:`in_parallel`: to start two processes takes longer than to read most sets. Before
-    they are, ``before`` is called.
+    What is kept is read here and comes first. The rest is made on a cluster, as by :func:`in_parallel`,
+    or here: in several processes if this one would take over :data:`WORTH_PROCESSES`.
     """
     if cluster is None and n_jobs <= 1:  # none will be started, so nothing is looked up twice
         yield from enumerate(in_parallel(function, tasks, n_jobs))
@@ -200,11 +198,29 @@ def kept_or_made(
             missing.append(position)
         else:
             yield position, result
-    if missing:
-        before()
-        waiting = (tasks[position] for position in missing)
-        made = in_parallel(function, waiting, min(n_jobs, len(missing)), cluster=cluster)
-        yield from zip(missing, made, strict=True)
+    waiting = (tasks[position] for position in missing)
+    if cluster is None or not missing:
+        made = _here_at_first(function, waiting, len(missing), n_jobs)
+    else:
+        made = in_parallel(function, waiting, n_jobs, cluster=cluster)
+    yield from zip(missing, made, strict=True)
+
+
+def _here_at_first(
+    function: Callable[..., Any],
+    tasks: Iterator[tuple[Any, ...]],
+    count: int,
+    n_jobs: int,
+    *,
+    ordered: bool = True,
+) -> Iterator[Any]:
+    """Make ``count`` calls as :func:`in_parallel` does, but here while no process is worth its start."""
+    began = time.monotonic()
+    for done, task in enumerate(tasks, 1):
+        yield _on_one_thread(function, *task)
+        left = count - done
+        if left and (time.monotonic() - began) / done * left > WORTH_PROCESSES:
+            yield from in_parallel(function, tasks, min(n_jobs, left), ordered=ordered)
 
 
 def all_kept_or_made(
@@ -287,16 +303,10 @@ def run_tasks(
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     if cluster is None:
         in_time = ((*shared, task) for task in tasks if time.monotonic() < deadline)
-        left = len(tasks)
+        n_processes = 1 if gpu else min(n_jobs, max(len(tasks), 1))
         if quick:
-            began = time.monotonic()
-            for call in in_time:
-                yield _on_one_thread(function, *call)
-                left -= 1
-                if (time.monotonic() - began) / (len(tasks) - left) * left > WORTH_PROCESSES:
-                    break
-        if left:
-            n_processes = 1 if gpu else min(n_jobs, left)
+            yield from _here_at_first(function, in_time, len(tasks), n_processes, ordered=False)
+        else:
             yield from in_parallel(function, in_time, n_processes, ordered=False)
         return
     with _dask_client(cluster, n_jobs) as client:

@@ -10,6 +10,7 @@ import nbformat
 import numpy as np
 import pytest
 from memaa_book import guard
+from memaa_book.processes import start_server
 
 from memaa_lib import protocol
 from memaa_lib._support.cache import kept_arrays
@@ -100,6 +101,7 @@ def owner_of(roots, place) -> SimpleNamespace:
 @pytest.fixture(scope="module")
 def licensee(photographs, tmp_path_factory):
     """Somebody who has a real CASME II of three people; in the cache are a small twin and weights."""
+    start_server("memaa_book.warm")  # as for a whole book: ten pages need not load the same models
     place, root = (tmp_path_factory.mktemp(name) for name in ("licensee", "three_people"))
     others = shutil.ignore_patterns(*SUBJECTS[DATASET][3:])
     shutil.copytree(photographs(DATASET).root, root, ignore=others, dirs_exist_ok=True)

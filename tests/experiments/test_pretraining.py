@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from memaa_lib import protocol
-from memaa_lib._support import weights
+from memaa_lib._support import running, weights
 from memaa_lib._support.errors import InputError
 from memaa_lib.experiments import pretraining
 from memaa_lib.experiments.pretraining import Pretraining
@@ -94,12 +94,12 @@ def test_pretraining_is_kept_resumed_and_the_same_with_two_processes(
     tmp_path, monkeypatch, shallow_network
 ):
     settings = Pretraining(
-        identities=2, clips_per_class=1, seconds=(0.1, 0.12), training=replace(TINY, epochs=1)
+        identities=3, clips_per_class=1, seconds=(0.1, 0.12), training=replace(TINY, epochs=1)
     )
     monkeypatch.setenv("MEMAA_CACHE", str(tmp_path / "a"))
     serial = pretraining.pretraining_set(settings, n_jobs=1)
-    assert serial[0].shape == (6, 32, 32, 3)
-    assert len(serial[2]) == 6
+    assert serial[0].shape == (9, 32, 32, 3)
+    assert len(serial[2]) == 9
     assert (np.abs(serial[2]).max(axis=1) > 0).all()  # something moves in every clip
     kept = sorted((tmp_path / "a" / "pretraining").glob("*.npz"))
     stamps = [path.stat().st_mtime_ns for path in kept]
@@ -112,6 +112,7 @@ def test_pretraining_is_kept_resumed_and_the_same_with_two_processes(
     assert pretraining.pretrained_weights(settings) == path
     assert path.stat().st_mtime_ns == stamp
     monkeypatch.setenv("MEMAA_CACHE", str(tmp_path / "b"))
+    monkeypatch.setattr(running, "WORTH_PROCESSES", -1.0)
     parallel = pretraining.pretraining_set(settings, n_jobs=2)
     assert np.array_equal(serial[0], parallel[0])
     assert np.array_equal(serial[2], parallel[2])

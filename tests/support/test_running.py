@@ -47,18 +47,23 @@ def kept_with_process(number: int) -> np.ndarray:
     return kept_arrays(f"{number}.npz", lambda: (np.array([number, os.getpid()]),))[0]
 
 
-def test_processes_are_started_only_for_what_is_not_kept(monkeypatch, tmp_path):
-    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path))
+def test_processes_are_started_only_for_what_is_not_kept_and_takes_long(monkeypatch, tmp_path):
+    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path / "short"))
+    tasks = [(number,) for number in range(4)]
+    short = all_kept_or_made("numbers", kept_with_process, tasks, 2)
+    assert {process for _, process in short} == {os.getpid()}
+    monkeypatch.setenv("MEMAA_CACHE", str(tmp_path / "long"))
+    monkeypatch.setattr(running, "WORTH_PROCESSES", -1.0)
     kept_with_process(1)
-    tasks = [(number,) for number in range(3)]
     made = list(kept_or_made(kept_with_process, tasks, 2))
-    assert [position for position, _ in made] == [1, 0, 2], "what is kept comes first"
-    assert [process == os.getpid() for _, (_, process) in made] == [True, False, False]
-    _, (position, (_, process)) = kept_or_made(kept_with_process, [(1,), (9,)], 2)
-    assert (position, process) == (1, os.getpid()), "one call needs no process of its own"
+    assert [position for position, _ in made] == [1, 0, 2, 3], "what is kept comes first"
+    here = [process == os.getpid() for _, (_, process) in made]
+    assert here == [True, True, False, False], "the first that is made tells how long they take"
     monkeypatch.setattr(running, "in_parallel", None)
     again = all_kept_or_made("numbers", kept_with_process, tasks, 2)
     assert np.array_equal(again, [result for _, result in sorted(made, key=itemgetter(0))])
+    _, (position, (_, process)) = kept_or_made(kept_with_process, [(1,), (9,)], 2)
+    assert (position, process) == (1, os.getpid()), "one call needs no process of its own"
 
 
 def test_no_process_outlives_its_last_result():
