@@ -177,7 +177,11 @@ def _call(call: Callable[[], int], folder: Path, environment: Mapping[str, str],
 
 
 def _settle(folder: Path | str, environment: Mapping[str, str]) -> None:
-    """Be in the folder and the environment of who asked for this process."""
+    """Be in the folder and the environment of who asked for this process, with one thread."""
+    import cv2
+
+    # on several threads OpenCV rounds a few pixels otherwise, so a page would depend on the number of cores
+    cv2.setNumThreads(1)
     os.setsid()  # Ctrl-C at the terminal is for the main process
     os.chdir(folder)
     os.environ.clear()

@@ -36,13 +36,14 @@ def test_nothing_of_the_users_own_settings_reaches_a_page(project, tmp_path, mon
         "HOME": tmp_path / "nowhere",
     }.items():
         monkeypatch.setenv(name, str(value))
-    code = "import matplotlib.pyplot as plt, sys\nplt.plot([1, 2])\nprint(sys.executable)"
+    code = "import matplotlib.pyplot as plt, cv2, sys\nplt.plot([1, 2])\nprint(sys.executable)"
+    code += "\nprint(cv2.getNumThreads())"
     source = write_page(project / "notebooks", "09_drawn", code)
     pages.execute(source, project / "out.ipynb", {})
     outputs = nbformat.read(project / "out.ipynb", 4).cells[-1].outputs
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert [output for output in outputs if output.get("name") == "stderr"] == []
-    assert f"{sys.executable}\n" in code_outputs(project / "out.ipynb")
+    assert f"{sys.executable}\n1\n" in code_outputs(project / "out.ipynb"), "one thread of OpenCV"
 
 
 @pytest.mark.slow
