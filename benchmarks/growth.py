@@ -24,6 +24,7 @@ from bench_method import face_video
 from distributed import LocalCluster
 
 from memaa_lib import protocol
+from memaa_lib._support import running
 from memaa_lib._support.machine import processor
 from memaa_lib._support.weights import write_weights
 from memaa_lib.avatar import clip_to_avatar, make_avatars
@@ -169,6 +170,7 @@ def wall(work: Callable[[], Any]) -> float:
 
 def workers(folder: Path, index: pd.DataFrame) -> list[dict[str, Any]]:
     """Measure avatars and folds by several processes, and by several Dask workers."""
+    running.WORTH_PROCESSES = -1.0  # they are started, be the work ever so short
     run = Training(folder, CLIPS[-1], SUBJECTS[-1])
     os.environ["MEMAA_CACHE"] = str(folder / "cache")
     run.system.learner(run.avatars)

@@ -207,7 +207,7 @@ def make_avatars(
     settings
         Default: ``AvatarSettings()``.
     n_jobs
-        Processes. The result does not depend on it.
+        Processes at most; a few clips are made in this one. The result does not depend on it.
     on_error
         ``"raise"``: go through all clips, then raise one error that lists those that failed;
         ``"skip"``: black avatars for those.

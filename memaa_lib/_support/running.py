@@ -303,11 +303,11 @@ def run_tasks(
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     if cluster is None:
         in_time = ((*shared, task) for task in tasks if time.monotonic() < deadline)
-        n_processes = 1 if gpu else min(n_jobs, max(len(tasks), 1))
+        n_jobs = 1 if gpu else n_jobs
         if quick:
-            yield from _here_at_first(function, in_time, len(tasks), n_processes, ordered=False)
-        else:
-            yield from in_parallel(function, in_time, n_processes, ordered=False)
+            yield from _here_at_first(function, in_time, len(tasks), n_jobs, ordered=False)
+        elif tasks:
+            yield from in_parallel(function, in_time, min(n_jobs, len(tasks)), ordered=False)
         return
     with _dask_client(cluster, n_jobs) as client:
         from distributed import as_completed
